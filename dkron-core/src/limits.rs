@@ -1,0 +1,43 @@
+//! Every limit of the system: its value, its unit and its reason.
+//!
+//! Reaching a limit is an error the caller sees ([`ErrorKind::LimitExceeded`] or
+//! [`ErrorKind::InvalidArgument`]), or a delay that a metric shows; never a silent drop.
+//!
+//! [`ErrorKind::LimitExceeded`]: crate::ErrorKind::LimitExceeded
+//! [`ErrorKind::InvalidArgument`]: crate::ErrorKind::InvalidArgument
+
+/// Longest job name, in bytes.
+///
+/// An LMDB key holds at most 511 bytes; the longest key of ours is a job name, a separator, an
+/// eight-byte instant and a node name.
+pub const JOB_NAME_BYTES_MAX: usize = 256;
+
+/// Longest node name, in bytes; see [`JOB_NAME_BYTES_MAX`].
+pub const NODE_NAME_BYTES_MAX: usize = 200;
+
+/// Output kept per execution, in bytes: the last so many (Dkron's figure).
+pub const OUTPUT_BYTES_MAX: usize = 256_000;
+
+/// Executions kept per job unless its retention says otherwise (Dkron's figure).
+pub const EXECUTIONS_PER_JOB_DEFAULT: u32 = 100;
+
+/// Skipped fires kept per job, newest first; a range of fires collapsed by catch-up counts as one.
+pub const SKIPS_PER_JOB_MAX: u32 = 100;
+
+/// Largest stored job, in bytes of its encoding. The HTTP API takes bodies of 1 MiB at most.
+pub const JOB_BYTES_MAX: usize = 1 << 20;
+
+/// Commands in one log entry. Bounds the time an apply holds the state's write transaction.
+pub const COMMANDS_PER_ENTRY_MAX: usize = 4_096;
+
+/// Bytes of the commands in one log entry, so that an entry is sent and synced in milliseconds.
+///
+/// One command may be larger (a job of [`JOB_BYTES_MAX`], an output of [`OUTPUT_BYTES_MAX`]); it
+/// then travels alone.
+pub const ENTRY_BYTES_MAX: usize = 4 << 20;
+
+/// Request ids remembered to recognise a command sent twice.
+pub const REQUEST_IDS_MAX: usize = 4_096;
+
+/// Ancestors of a job in its tree of parents; deeper trees are refused.
+pub const PARENT_DEPTH_MAX: usize = 64;

@@ -1,0 +1,1 @@
+//! The dkron daemon as a library.

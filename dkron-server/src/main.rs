@@ -1,0 +1,3 @@
+//! The `dkron` command.
+
+fn main() {}
