@@ -6,6 +6,8 @@
 //! [`ErrorKind::LimitExceeded`]: crate::ErrorKind::LimitExceeded
 //! [`ErrorKind::InvalidArgument`]: crate::ErrorKind::InvalidArgument
 
+use std::time::Duration;
+
 /// Longest job name, in bytes.
 ///
 /// An LMDB key holds at most 511 bytes; the longest key of ours is a job name, a separator, an
@@ -41,3 +43,17 @@ pub const REQUEST_IDS_MAX: usize = 4_096;
 
 /// Ancestors of a job in its tree of parents; deeper trees are refused.
 pub const PARENT_DEPTH_MAX: usize = 64;
+
+/// A fire missed while nobody scheduled still starts, whatever the catch-up policy, if it is the
+/// newest of its job and no later than this: the time a restart or a change of leader takes.
+pub const LATE_START_MAX: Duration = Duration::from_secs(10);
+
+/// Most fires that `catch_up: all` may start.
+pub const CATCH_UP_FIRES_MAX: u32 = 1_000;
+
+/// Missed fires counted one by one; a longer row of them is recorded with this count as a lower
+/// bound, so that coming back after a year costs no more than after an hour.
+pub const CATCH_UP_COUNT_MAX: u32 = 1_000;
+
+/// Fires decided in one round of planning, so that a round stays within milliseconds.
+pub const FIRES_PER_ROUND_MAX: usize = 8_192;

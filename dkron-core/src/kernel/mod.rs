@@ -6,8 +6,10 @@
 //!
 //! # Where to begin reading
 //!
-//! [`time`] and [`model`] are the vocabulary, [`schedule`] and [`state`] the two halves of what a
-//! decision needs (maths and replicated facts), [`dispatch`] the decisions, [`node`] the engine.
+//! [`time`] and [`model`] are the vocabulary, `schedule` and [`state`] the two halves of what a
+//! decision needs (maths and replicated facts), `dispatch` the decisions, `node` the engine.
 #![deny(clippy::disallowed_types)]
 
+pub mod model;
+pub mod state;
 pub mod time;

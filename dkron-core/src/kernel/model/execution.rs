@@ -1,0 +1,163 @@
+//! What became of a fire: attempts on nodes, or a skip with its reason.
+
+use std::fmt;
+
+use super::{JobName, NodeName};
+use crate::kernel::time::Timestamp;
+
+/// The identity of one attempt on one node: derived from the decision, never drawn.
+///
+/// Written `<nanoseconds since 1970>-<node name>`, as in Dkron. The number is the instant the
+/// attempt was due; two attempts of one job never share it on one node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExecutionId {
+    /// When the attempt was due, in nanoseconds since 1970; not negative.
+    pub due_ns: u64,
+    /// The node it runs on.
+    pub node: NodeName,
+}
+
+impl ExecutionId {
+    /// Reads what `Display` writes.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseExecutionIdError`] with the text, if it is of another form.
+    pub fn parse(text: &str) -> Result<Self, ParseExecutionIdError> {
+        let refused = || ParseExecutionIdError { text: text.to_owned() };
+        let (due_ns, node) = text.split_once('-').ok_or_else(refused)?;
+        let is_canonical = due_ns.bytes().all(|b| b.is_ascii_digit())
+            && (due_ns.len() == 1 || !due_ns.starts_with('0'));
+        if !is_canonical {
+            return Err(refused());
+        }
+        let due_ns = due_ns.parse().map_err(|_| refused())?;
+        Ok(Self { due_ns, node: NodeName::parse(node).map_err(|_| refused())? })
+    }
+}
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.due_ns, self.node)
+    }
+}
+
+/// A text that is not an execution id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not an execution id such as 1763707258000000000-node1")]
+pub struct ParseExecutionIdError {
+    /// The text as given.
+    pub text: String,
+}
+
+/// Why a fire came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The job's schedule.
+    Schedule,
+    /// Somebody asked for a run.
+    Manual,
+    /// A run of the parent succeeded.
+    Parent,
+}
+
+/// Where an execution stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExecutionState {
+    /// Claimed for its node: about to start, or running.
+    Running,
+    /// It ended well.
+    Succeeded,
+    /// It ended badly, or could not be started.
+    Failed,
+    /// It was ended on request, and nothing of it is left.
+    Cancelled,
+    /// Its node died with it; what it did is not known.
+    Lost,
+}
+
+impl ExecutionState {
+    /// Returns whether the execution is over.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Running)
+    }
+}
+
+/// One attempt of one fire on one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// The job.
+    pub job: JobName,
+    /// The attempt's identity, with the node.
+    pub id: ExecutionId,
+    /// The instant the fire was due: shared by all its nodes and attempts.
+    ///
+    /// Its nanoseconds since 1970 are Dkron's `group`.
+    pub fire_time: Timestamp,
+    /// Why the fire came about.
+    pub cause: Cause,
+    /// Counts from 1.
+    pub attempt: u32,
+    /// Fencing token: grows with every claim in the cluster.
+    pub token: u64,
+    /// The process instance of the node that the attempt was claimed for.
+    pub instance: u64,
+    /// When it started by its node's clock; the due instant until the node has reported.
+    pub started_at: Timestamp,
+    /// When it ended by its node's clock (the leader's, if it was lost); `None` while running.
+    pub finished_at: Option<Timestamp>,
+    /// Where it stands.
+    pub state: ExecutionState,
+    /// Somebody asked for its end.
+    pub is_cancel_requested: bool,
+    /// Bytes of output the run wrote in all; what is kept may be less.
+    pub output_bytes_total: u64,
+}
+
+/// Why a fire was not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// The job was disabled.
+    Disabled,
+    /// The fire lies before `starts_at`.
+    NotStarted,
+    /// The fire lies after `expires_at`.
+    Expired,
+    /// The cluster was paused.
+    Paused,
+    /// An execution of the job was running, and `concurrency` is `forbid`.
+    Forbidden {
+        /// The execution in the way.
+        running: ExecutionId,
+    },
+    /// No node is alive that has the tags, or the handler, that the job asks for.
+    NoCapableNode {
+        /// What was asked for, in words: `tag role=web`, `handler "mail"`.
+        wanted: String,
+    },
+    /// It fell due while nobody scheduled, and catch-up takes a later one instead, or none.
+    CaughtUp,
+    /// It was found later than the job's `misfire_deadline` allows.
+    TooLate,
+    /// It was claimed, but the job was deleted, disabled or cancelled before its instant.
+    Withdrawn,
+}
+
+/// A fire, or a row of consecutive fires, that was deliberately not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// The job.
+    pub job: JobName,
+    /// Instant of the first fire.
+    pub first: Timestamp,
+    /// Instant of the last; equal to `first` for a single one.
+    pub last: Timestamp,
+    /// How many fires that is, both ends counted; at least 1.
+    ///
+    /// A lower bound when [`limits::CATCH_UP_COUNT_MAX`](crate::limits::CATCH_UP_COUNT_MAX) was
+    /// reached while counting.
+    pub fires: u32,
+    /// Why.
+    pub reason: SkipReason,
+}

@@ -1,0 +1,29 @@
+//! The vocabulary: what users define, what nodes are, what became of a fire.
+//!
+//! Constructing a name is validating it; a [`Job`] is plain data. Nothing here decides anything.
+//!
+//! # Where to begin reading
+//!
+//! [`Job`], then [`Execution`]; the policies a job carries are in `policy`.
+//!
+//! May use: `time`, `limits`, `error`.
+
+mod execution;
+mod job;
+mod letter;
+mod name;
+mod node;
+mod policy;
+mod status;
+
+pub use execution::{
+    Cause, Execution, ExecutionId, ExecutionState, ParseExecutionIdError, Skip, SkipReason,
+};
+pub use job::Job;
+pub use name::{JobName, NameError, NodeName};
+pub use node::NodeView;
+pub use policy::{
+    CatchUpPolicy, ConcurrencyPolicy, DstPolicy, LostRunPolicy, PlacementPolicy, Retention,
+    RetryBackoff,
+};
+pub use status::{JobStatus, RunStatus};

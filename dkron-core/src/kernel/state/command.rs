@@ -1,0 +1,234 @@
+//! Everything that can change the state.
+
+use crate::kernel::model::{
+    Cause, ExecutionId, ExecutionState, Job, JobName, JobStatus, NodeName, SkipReason,
+};
+use crate::kernel::time::Timestamp;
+
+/// What one log entry carries: commands that are applied in order, in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The proposer's clock.
+    pub at: Timestamp,
+    /// The commands, at most [`limits::COMMANDS_PER_ENTRY_MAX`](crate::limits::COMMANDS_PER_ENTRY_MAX).
+    pub commands: Vec<Envelope>,
+}
+
+/// A command, with the means to recognise it when it comes twice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    /// Given by the client; a command whose id was seen is answered as the first time, and not
+    /// applied again. `None` for commands that are harmless when repeated.
+    pub request: Option<RequestId>,
+    /// What to do.
+    pub command: Command,
+}
+
+/// Identifies a request of a client; drawn at random by its origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u128);
+
+/// One change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Creates a job or replaces it by name.
+    SetJob(Box<JobWrite>),
+    /// Deletes a job with its history. Refused while it has children.
+    DeleteJob {
+        /// The job.
+        job: JobName,
+    },
+    /// Sets whether a job is disabled.
+    ///
+    /// Refused as [`Rejection::Moved`](super::Rejection::Moved) when the job's revision is not
+    /// `revision`: the proposer reads again and decides anew.
+    SetDisabled {
+        /// The job.
+        job: JobName,
+        /// The revision the proposer saw.
+        revision: u64,
+        /// The new value.
+        disabled: bool,
+        /// When it is due next if this enables it; by the proposer's time-zone data.
+        first: Option<Timestamp>,
+    },
+    /// Deletes a job's history and zeroes its counters. Running executions stay.
+    DeleteExecutions {
+        /// The job.
+        job: JobName,
+    },
+    /// Creates, updates and prunes the jobs that one program declares: all or nothing.
+    ApplyJobs(Box<ApplyJobs>),
+    /// Stops or resumes the acceptance of new jobs in the whole cluster.
+    SetPaused {
+        /// The new value.
+        paused: bool,
+    },
+    /// Decides one fire: claims it for nodes, or skips it.
+    Fire(Box<Fire>),
+    /// Takes back a claim whose start was never handed to its node.
+    Withdraw {
+        /// The job.
+        job: JobName,
+        /// The claim.
+        execution: ExecutionId,
+        /// Its fencing token; another one means that the claim has been dealt with.
+        token: u64,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// Ends an execution with what its node reports, or with its loss.
+    Finish(Box<Report>),
+    /// Asks for the end of a running execution.
+    Cancel {
+        /// The job.
+        job: JobName,
+        /// The execution.
+        execution: ExecutionId,
+    },
+}
+
+/// A job as it shall be, with what `apply` must not compute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobWrite {
+    /// The definition.
+    pub job: Job,
+    /// When it is due first, were it new now: by the proposer's clock and time-zone data.
+    ///
+    /// Taken when the job is new, its schedule changed, or the write enables it; otherwise the
+    /// stored instant stands.
+    pub first: Option<Timestamp>,
+    /// Only if the stored job has this revision: 0 = only if there is none, `None` = whatever.
+    pub if_revision: Option<u64>,
+    /// Counters a client restores: the greater of stored and sent wins (spec 1.8); `status` counts
+    /// only on a new job. `next` and what concerns kept executions is ignored.
+    pub restored: Option<JobStatus>,
+}
+
+/// What one program declares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplyJobs {
+    /// The tag of the program; it owns the jobs that carry it, and only those.
+    pub declared_by: String,
+    /// Its jobs, parents before children. A write equal to what is stored changes nothing.
+    pub jobs: Vec<JobWrite>,
+    /// Whether its jobs that are not among `jobs` are deleted.
+    pub prune: bool,
+}
+
+/// A row of the due table: the one place that knows what happens next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueRow {
+    /// When.
+    pub at: Timestamp,
+    /// The job.
+    pub job: JobName,
+    /// What.
+    pub kind: DueKind,
+}
+
+/// What is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DueKind {
+    /// A fire of the job's schedule.
+    Schedule,
+    /// The next attempt of an execution that failed.
+    Retry {
+        /// The fire it belongs to.
+        fire_time: Timestamp,
+        /// Why that came about.
+        cause: Cause,
+        /// The number of the attempt to come.
+        attempt: u32,
+        /// Where the last one failed; the next runs there if that node lives.
+        node: NodeName,
+    },
+    /// The run of a child after its parent's success.
+    Dependent {
+        /// The parent.
+        parent: JobName,
+        /// The parent's fire that succeeded.
+        parent_fire_time: Timestamp,
+    },
+}
+
+/// The decision on one fire.
+///
+/// `apply` checks it against the state it meets: the due row must still be there, the job's
+/// revision the one the decision was made for, and a `forbid` job must have no running execution.
+/// Otherwise nothing changes and the answer says why; the leader decides anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fire {
+    /// The job.
+    pub job: JobName,
+    /// The revision the decision was made for.
+    pub revision: u64,
+    /// The row that this decision consumes; `None` for a run that somebody asked for.
+    pub due: Option<DueRow>,
+    /// The instant of the fire: of the row; or when the run was asked for, made unique by `apply`.
+    pub at: Timestamp,
+    /// When the schedule fires next; counts only if a row of the schedule is consumed.
+    pub next: Option<Timestamp>,
+    /// Ignores `forbid`: a run by hand, as in Dkron.
+    pub is_forced: bool,
+    /// What to do.
+    pub verdict: Verdict,
+}
+
+/// What to do with a fire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Claim it for these nodes: at least one.
+    Start {
+        /// Where.
+        targets: Vec<Target>,
+    },
+    /// Do not start it, nor those after it up to `last`.
+    Skip {
+        /// The last fire that this skips; the instant of the fire itself if it is the only one.
+        last: Timestamp,
+        /// How many fires that is.
+        fires: u32,
+        /// Why.
+        reason: SkipReason,
+    },
+}
+
+/// A node chosen for an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name.
+    pub node: NodeName,
+    /// The process it is chosen in.
+    pub instance: u64,
+}
+
+/// What became of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The job.
+    pub job: JobName,
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The fencing token it was claimed with; a report with another one is refused.
+    pub token: u64,
+    /// When it started, by its node's clock; `None` if that is not known.
+    pub started_at: Option<Timestamp>,
+    /// When it ended, by its node's clock, or the leader's for a loss.
+    pub finished_at: Timestamp,
+    /// How: any state but `Running`.
+    pub state: ExecutionState,
+    /// What it wrote, as far as it is kept.
+    pub output: StoredOutput,
+}
+
+/// The output of an execution as it is kept: opaque to the state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredOutput {
+    /// Bytes the run wrote in all, before anything was cut.
+    pub bytes_total: u64,
+    /// How `bytes` are packed; the edge knows. 0 = plain.
+    pub packing: u8,
+    /// What is kept; empty if the run was silent.
+    pub bytes: Vec<u8>,
+}

@@ -1,0 +1,66 @@
+//! What a change makes known to those who watch: the engine, the API's followers, the metrics.
+
+use std::sync::Arc;
+
+use crate::kernel::model::{Execution, Job, JobName, Skip};
+use crate::kernel::time::Timestamp;
+
+/// A fact that has just become part of the state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A job was written, toggled or deleted.
+    JobChanged {
+        /// Its name.
+        job: JobName,
+        /// What happened.
+        change: JobChange,
+    },
+    /// A fire was claimed for one node.
+    Claimed(Claim),
+    /// Fires were skipped.
+    Skipped(Skip),
+    /// A claim was taken back before its start; the skip says why.
+    Withdrawn {
+        /// The execution, which is no longer kept.
+        execution: Execution,
+        /// What it became.
+        skip: Skip,
+    },
+    /// The end of a running execution was asked for.
+    CancelRequested(Execution),
+    /// An execution ended.
+    Finished {
+        /// It, with its final state.
+        execution: Execution,
+        /// Whether this completed its fire: no attempt of it runs or is due any more.
+        is_fire_complete: bool,
+        /// When the next attempt is due, if there is one.
+        retry_at: Option<Timestamp>,
+    },
+    /// New jobs are refused, or accepted again.
+    Paused(bool),
+}
+
+/// What happened to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobChange {
+    /// It is new.
+    Created,
+    /// Its definition changed.
+    Updated,
+    /// It is gone.
+    Deleted,
+}
+
+/// A claim that its node shall start at its instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The execution.
+    pub execution: Execution,
+    /// The job as it was when the fire was decided; shared by the claims of one fire.
+    pub job: Arc<Job>,
+    /// The job's revision then.
+    pub revision: u64,
+    /// When to start it.
+    pub start_at: Timestamp,
+}

@@ -1,0 +1,27 @@
+//! The replicated state machine: what all servers agree on.
+//!
+//! `apply` is a total function of (tables, entry): equal logs give equal bytes on every server. It
+//! never evaluates a schedule (two servers may carry different time-zone data: the leader evaluates,
+//! and the command carries the instants) and never reads a clock (time in an entry is the
+//! proposer's; it is compared, never corrected). A command that cannot be applied is answered with
+//! [`Outcome::Rejected`]; that is data, on which all servers agree, not an error.
+//!
+//! # Where to begin reading
+//!
+//! [`Command`] is everything that can change, [`Event`] everything that a change makes known,
+//! [`Table`] where facts are kept.
+//!
+//! May use: `model`, `time`, `limits`, `invariant`, `error`; not `schedule`.
+
+mod command;
+mod event;
+mod outcome;
+mod table;
+
+pub use command::{
+    ApplyJobs, Command, DueKind, DueRow, Entry, Envelope, Fire, JobWrite, Report, RequestId,
+    StoredOutput, Target, Verdict,
+};
+pub use event::{Claim, Event, JobChange};
+pub use outcome::{Outcome, Rejection};
+pub use table::{KeyRange, Order, Table, TableError, Tables, TablesMut};
