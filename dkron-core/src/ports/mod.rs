@@ -4,6 +4,14 @@
 //!
 //! May use: `kernel::{model, time, state}`, `error`.
 
+mod clock;
 mod executor;
+mod log;
+mod outbox;
+mod store;
 
+pub use clock::Clock;
 pub use executor::{ExecutorPort, Output, OutputWriter, RunContext, RunEnd, RunFuture, RunOutcome};
+pub use log::{Log, LogFuture};
+pub use outbox::Outbox;
+pub use store::Store;
