@@ -11,6 +11,7 @@
 mod execution;
 mod job;
 mod letter;
+mod mem_limit;
 mod name;
 mod node;
 mod policy;
@@ -20,6 +21,7 @@ pub use execution::{
     Cause, Execution, ExecutionId, ExecutionState, ParseExecutionIdError, Skip, SkipReason,
 };
 pub use job::Job;
+pub use mem_limit::{MemLimitError, parse_mem_limit};
 pub use name::{JobName, NameError, NodeName};
 pub use node::NodeView;
 pub use policy::{
