@@ -14,4 +14,4 @@ mod kernel;
 mod ports;
 
 pub use error::{Error, ErrorKind};
-pub use kernel::time::{ParseTimestampError, Timestamp};
+pub use kernel::time::{ParseTimestampError, Timestamp, Transition, Zone, ZoneError};
