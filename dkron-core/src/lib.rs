@@ -11,6 +11,8 @@ pub mod kernel;
 mod kernel;
 
 #[cfg(feature = "runtime")]
+mod adapters;
+#[cfg(feature = "runtime")]
 mod ports;
 
 pub use error::{Error, ErrorKind};

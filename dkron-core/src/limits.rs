@@ -20,6 +20,15 @@ pub const NODE_NAME_BYTES_MAX: usize = 200;
 /// Output kept per execution, in bytes: the last so many (Dkron's figure).
 pub const OUTPUT_BYTES_MAX: usize = 256_000;
 
+/// Bytes of live output handed to a follower at once.
+pub const OUTPUT_CHUNK_BYTES_MAX: usize = 1 << 16;
+
+/// Error text kept in front of an output, in bytes, so that the output keeps most of its room.
+pub const ERROR_TEXT_BYTES_MAX: usize = 1 << 14;
+
+/// The word a run says about its progress, in bytes.
+pub const PROGRESS_NOTE_BYTES_MAX: usize = 1 << 10;
+
 /// Executions kept per job unless its retention says otherwise (Dkron's figure).
 pub const EXECUTIONS_PER_JOB_DEFAULT: u32 = 100;
 

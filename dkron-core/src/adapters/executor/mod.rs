@@ -1,0 +1,25 @@
+//! Runs attempts on this node: shell commands, HTTP requests, functions of the process.
+//!
+//! Each kind implements [`ExecutorPort`](crate::ports::ExecutorPort). Nothing here decides whether
+//! or when something runs, keeps a record of it, or retries: the caller hands in one attempt, and
+//! is told how it ended.
+//!
+//! # Where to begin reading
+//!
+//! [`ExecutorSet`] finds the executor of a job by name; [`OutputCapture`] takes what a run writes.
+//! `shell` and `http` follow Dkron's executors of these names; what differs, and why, stands at the
+//! head of each.
+//!
+//! # Invariants
+//!
+//! * A run ends when nothing of it is left, never by being forgotten.
+//! * A run never waits for a reader of its output, and its memory does not grow with it.
+//! * No configuration panics; a bad one is a failed run whose error says what is accepted.
+//!
+//! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
+
+mod output;
+mod set;
+
+pub(crate) use output::{CapturedOutput, OutputCapture, OutputFollower, OutputNews, Progress};
+pub(crate) use set::ExecutorSet;

@@ -1,0 +1,5 @@
+//! What touches the world: one directory per port, and none knows another.
+//!
+//! May use: `ports`, `kernel::{model, time, state}`, `limits`, `error`.
+
+pub(crate) mod executor;
