@@ -10,12 +10,14 @@ use std::time::Duration;
 
 /// Longest job name, in bytes.
 ///
-/// An LMDB key holds at most 511 bytes; the longest key of ours is a job name, a separator, an
-/// eight-byte instant and a node name.
-pub const JOB_NAME_BYTES_MAX: usize = 256;
+/// An LMDB key holds at most 511 bytes; the longest key of ours is two job names and a separator.
+pub const JOB_NAME_BYTES_MAX: usize = 255;
 
-/// Longest node name, in bytes; see [`JOB_NAME_BYTES_MAX`].
+/// Longest node name, in bytes; a key holds it beside a job name and two instants.
 pub const NODE_NAME_BYTES_MAX: usize = 200;
+
+/// Longest tag of a program that declares jobs, in bytes; see [`JOB_NAME_BYTES_MAX`].
+pub const DECLARED_BY_BYTES_MAX: usize = 255;
 
 /// Output kept per execution, in bytes: the last so many (Dkron's figure).
 pub const OUTPUT_BYTES_MAX: usize = 256_000;

@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_name_that_would_not_fit_a_key_is_refused() {
-        check(&"x".repeat(256), Ok(()));
-        check(&"x".repeat(257), Err("name has 257 bytes, at most 256 are accepted"));
+        check(&"x".repeat(255), Ok(()));
+        check(&"x".repeat(256), Err("name has 256 bytes, at most 255 are accepted"));
     }
 }

@@ -89,7 +89,8 @@ pub enum PlacementPolicy {
 
 /// How much of a job's history is kept. `retention` on the wire.
 ///
-/// Enforced when an execution of the job starts or ends; running executions are never removed.
+/// Concerns executions that have ended, ordered by the instant they were due; enforced whenever
+/// one of the job ends. Running ones are kept beside them, however many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Retention {
     /// The newest so many executions; at least 1.

@@ -14,7 +14,10 @@
 //! May use: `model`, `time`, `limits`, `invariant`, `error`; not `schedule`.
 
 mod command;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 mod event;
+mod memory;
 mod outcome;
 mod table;
 
@@ -23,5 +26,6 @@ pub use command::{
     StoredOutput, Target, Verdict,
 };
 pub use event::{Claim, Event, JobChange};
+pub use memory::MemoryTables;
 pub use outcome::{Outcome, Rejection};
 pub use table::{KeyRange, Order, Table, TableError, Tables, TablesMut};

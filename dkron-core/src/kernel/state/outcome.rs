@@ -97,6 +97,14 @@ pub enum Rejection {
         /// The tag of the program that asked.
         declared_by: String,
     },
+    /// The tag of the declaring program does not fit a key of the store.
+    #[error(
+        "the tag of a declaring program must have 1 to {bytes_max} bytes and no control character"
+    )]
+    TagRefused {
+        /// The limit, [`limits::DECLARED_BY_BYTES_MAX`](crate::limits::DECLARED_BY_BYTES_MAX).
+        bytes_max: usize,
+    },
     /// The due row of the fire is gone: somebody decided it before.
     #[error("fire of job \"{job}\" is decided already")]
     FireDecided {

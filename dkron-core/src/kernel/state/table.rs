@@ -5,7 +5,9 @@ use std::ops::{Bound, ControlFlow};
 /// The tables of the state. What keys and values hold is the business of the `state` module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
-    /// Counters and flags of the whole state, and what the log adapter keeps beside it.
+    /// Counters and flags of the whole state; their keys start with `state.`.
+    ///
+    /// The log adapter may keep keys of its own beside them, which snapshots leave alone.
     Meta,
     /// Job name → definition.
     Jobs,
@@ -13,11 +15,16 @@ pub enum Table {
     Status,
     /// Due instant, kind, job → what a fire, a retry or a dependent run needs to know.
     Due,
-    /// Job, due instant, node → execution.
+    /// Job, then the rest of a key of `Due` → nothing: its retries and dependent runs by job.
+    Pending,
+    /// Job, fire time, cause → how far an open fire has come; only what is not told by "one
+    /// attempt runs or is due, none has ended".
+    Fires,
+    /// Job, due instant, node → execution that has ended.
     Executions,
     /// The same key → stored output.
     Outputs,
-    /// The same key, running executions only.
+    /// The same key → execution that runs; it moves to `Executions` when it ends.
     Running,
     /// Job, first instant → skip.
     Skips,
@@ -33,11 +40,13 @@ pub enum Table {
 
 impl Table {
     /// Every table, in the order in which snapshots hold them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Meta,
         Self::Jobs,
         Self::Status,
         Self::Due,
+        Self::Pending,
+        Self::Fires,
         Self::Executions,
         Self::Outputs,
         Self::Running,
@@ -55,6 +64,8 @@ impl Table {
             Self::Jobs => "jobs",
             Self::Status => "status",
             Self::Due => "due",
+            Self::Pending => "pending",
+            Self::Fires => "fires",
             Self::Executions => "executions",
             Self::Outputs => "outputs",
             Self::Running => "running",
