@@ -25,6 +25,14 @@ pub trait ExecutorPort: Send + Sync + 'static {
     fn run(&self, context: RunContext) -> RunFuture;
 }
 
+/// The executors of a node, by the names that jobs use.
+pub trait Executors: Send + Sync + 'static {
+    /// Runs one attempt with the executor of this name; as [`ExecutorPort::run`].
+    ///
+    /// A name that is empty or unknown here is a failed run whose output says so.
+    fn run(&self, executor: &str, context: RunContext) -> RunFuture;
+}
+
 /// The end of a run, once it comes.
 pub type RunFuture = Pin<Box<dyn Future<Output = RunEnd> + Send>>;
 

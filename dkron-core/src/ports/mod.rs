@@ -8,10 +8,14 @@ mod clock;
 mod executor;
 mod log;
 mod outbox;
+mod output;
 mod store;
 
 pub use clock::Clock;
-pub use executor::{ExecutorPort, Output, OutputWriter, RunContext, RunEnd, RunFuture, RunOutcome};
+pub use executor::{
+    ExecutorPort, Executors, Output, OutputWriter, RunContext, RunEnd, RunFuture, RunOutcome,
+};
 pub use log::{Log, LogFuture};
 pub use outbox::Outbox;
+pub use output::{CapturedOutput, OutputCapture, OutputFollower, OutputNews, Progress};
 pub use store::Store;

@@ -6,7 +6,7 @@
 //!
 //! # Where to begin reading
 //!
-//! [`ExecutorSet`] finds the executor of a job by name; [`OutputCapture`] takes what a run writes.
+//! [`ExecutorSet`] finds the executor of a job by name; [`OutputCapture`](crate::ports::OutputCapture) takes what a run writes.
 //! `shell` and `http` follow Dkron's executors of these names; what differs, and why, stands at the
 //! head of each.
 //!
@@ -18,8 +18,6 @@
 //!
 //! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
 
-mod output;
 mod set;
 
-pub(crate) use output::{CapturedOutput, OutputCapture, OutputFollower, OutputNews, Progress};
 pub(crate) use set::ExecutorSet;

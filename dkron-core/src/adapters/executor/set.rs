@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ports::{ExecutorPort, OutputWriter, RunEnd, RunOutcome};
+use crate::ports::{
+    ExecutorPort, Executors, OutputWriter, RunContext, RunEnd, RunFuture, RunOutcome,
+};
 
 /// Output of an attempt whose job names no executor. Dkron's text.
 const NO_EXECUTOR: &str = "grpc: Error on execution streaming, agent connection was abruptly \
@@ -49,11 +51,22 @@ impl ExecutorSet {
     }
 }
 
+impl Executors for ExecutorSet {
+    fn run(&self, executor: &str, context: RunContext) -> RunFuture {
+        match self.get(executor) {
+            Some(port) => port.run(context),
+            None => {
+                let end = Self::refuse(executor, &context.output);
+                Box::pin(async move { end })
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::OutputCapture;
     use super::*;
-    use crate::ports::{RunContext, RunFuture};
+    use crate::ports::OutputCapture;
 
     struct Nothing;
 

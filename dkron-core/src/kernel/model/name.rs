@@ -45,6 +45,11 @@ impl JobName {
         let legal = |c: char| c.is_ascii_digit() || c == '_' || c == '-' || is_lower_case_letter(c);
         parse(name, JOB_NAME_BYTES_MAX, legal).map(Self)
     }
+
+    /// Stands for a name that is not known yet, in drafts; `-` is a name like any other.
+    pub(crate) fn placeholder() -> Self {
+        Self("-".into())
+    }
 }
 
 /// The name of a node: its identity, whatever its address is.

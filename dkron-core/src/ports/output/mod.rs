@@ -13,5 +13,5 @@ mod capture;
 mod follow;
 mod tail;
 
-pub(crate) use capture::{CapturedOutput, OutputCapture, Progress};
-pub(crate) use follow::{OutputFollower, OutputNews};
+pub use capture::{CapturedOutput, OutputCapture, Progress};
+pub use follow::{OutputFollower, OutputNews};

@@ -7,7 +7,7 @@ use super::capture::{OutputCapture, Progress};
 use crate::limits;
 
 /// Reads the output of a run as it comes; see [`OutputCapture::follow`].
-pub(crate) struct OutputFollower {
+pub struct OutputFollower {
     capture: Arc<OutputCapture>,
     offset: u64,
     progress_version: u64,
@@ -15,7 +15,7 @@ pub(crate) struct OutputFollower {
 
 /// What a follower is told.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum OutputNews {
+pub enum OutputNews {
     /// Bytes in a row, at most [`limits::OUTPUT_CHUNK_BYTES_MAX`].
     Output {
         /// The place of the first of them in the stream; to go on after a break, add their number.
@@ -41,7 +41,7 @@ impl OutputFollower {
     /// Waits for news; `None` once the run is over and everything has been told.
     ///
     /// Cancel-safe. The run never waits for it.
-    pub(crate) async fn next(&mut self) -> Option<OutputNews> {
+    pub async fn next(&mut self) -> Option<OutputNews> {
         let capture = Arc::clone(&self.capture);
         loop {
             let mut notified = pin!(capture.news().notified());

@@ -12,7 +12,7 @@ use crate::ports::{Output, OutputWriter};
 /// Takes the output of one run.
 ///
 /// A run that writes nothing costs this struct and no more: the ring is allocated as bytes come.
-pub(crate) struct OutputCapture {
+pub struct OutputCapture {
     state: Mutex<State>,
     news: Notify,
 }
@@ -29,61 +29,61 @@ pub(super) struct State {
 
 /// How far a run says it has come.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Progress {
+pub struct Progress {
     /// Within 0 to 1.
-    pub(crate) done: f64,
+    pub done: f64,
     /// A word about it, at most [`limits::PROGRESS_NOTE_BYTES_MAX`] bytes.
-    pub(crate) note: String,
+    pub note: String,
 }
 
 /// The output of a run as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CapturedOutput {
+pub struct CapturedOutput {
     /// The error text and a newline, if there was an error, then the last bytes the run wrote.
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// How many bytes the run wrote in all, the error text not counted.
-    pub(crate) bytes_total: u64,
+    pub bytes_total: u64,
     /// How many of these, from the beginning on, are not kept.
-    pub(crate) bytes_dropped: u64,
+    pub bytes_dropped: u64,
 }
 
 impl OutputCapture {
     /// Keeps the last [`limits::OUTPUT_BYTES_MAX`] bytes.
-    pub(crate) fn new() -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         Self::keeping(limits::OUTPUT_BYTES_MAX)
     }
 
     /// Keeps the last `bytes_max` bytes, cut to [`limits::OUTPUT_BYTES_MAX`].
-    pub(crate) fn keeping(bytes_max: usize) -> Arc<Self> {
+    pub fn keeping(bytes_max: usize) -> Arc<Self> {
         let tail = Tail::new(bytes_max.min(limits::OUTPUT_BYTES_MAX));
         let state = State { tail, progress: None, progress_version: 0, is_over: false };
         Arc::new(Self { state: Mutex::new(state), news: Notify::new() })
     }
 
     /// Returns a writer for the run.
-    pub(crate) fn writer(self: &Arc<Self>) -> OutputWriter {
+    pub fn writer(self: &Arc<Self>) -> OutputWriter {
         OutputWriter::new(Arc::clone(self) as Arc<dyn Output>)
     }
 
     /// Follows the output from the byte at `offset` on; 0 begins with what is kept.
-    pub(crate) fn follow(self: &Arc<Self>, offset: u64) -> OutputFollower {
+    pub fn follow(self: &Arc<Self>, offset: u64) -> OutputFollower {
         OutputFollower::new(Arc::clone(self), offset)
     }
 
     /// Returns the latest progress, if the run has told any.
-    pub(crate) fn progress(&self) -> Option<Progress> {
+    pub fn progress(&self) -> Option<Progress> {
         self.lock().progress.clone()
     }
 
     /// Returns what a run that is still going on has written.
-    pub(crate) fn snapshot(&self) -> CapturedOutput {
+    pub fn snapshot(&self) -> CapturedOutput {
         captured(&self.lock().tail, None)
     }
 
     /// Ends the stream for its followers, and returns what is to be kept.
     ///
     /// The error stands in front, and what is kept of the output makes room for it.
-    pub(crate) fn finish(&self, error: Option<&str>) -> CapturedOutput {
+    pub fn finish(&self, error: Option<&str>) -> CapturedOutput {
         let mut state = self.lock();
         state.is_over = true;
         let output = captured(&state.tail, error);
