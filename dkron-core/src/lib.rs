@@ -1,6 +1,19 @@
 //! An embeddable, replicated, highly available job scheduler.
 //!
 //! This file is the complete list of public names.
+// What tests may do and production code must not: STYLE.md, clippy.toml.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::disallowed_methods,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::too_many_lines,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 mod error;
 pub mod limits;

@@ -6,7 +6,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`ExecutorSet`] finds the executor of a job by name; [`OutputCapture`](crate::ports::OutputCapture) takes what a run writes.
+//! [`ExecutorSet`] finds the executor of a job by name;
+//! [`OutputCapture`](crate::ports::OutputCapture) takes what a run writes.
 //! `shell` and `http` follow Dkron's executors of these names; what differs, and why, stands at the
 //! head of each.
 //!
@@ -19,5 +20,3 @@
 //! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
 
 mod set;
-
-pub(crate) use set::ExecutorSet;

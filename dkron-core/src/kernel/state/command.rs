@@ -10,7 +10,7 @@ use crate::kernel::time::Timestamp;
 pub struct Entry {
     /// The proposer's clock.
     pub at: Timestamp,
-    /// The commands, at most [`limits::COMMANDS_PER_ENTRY_MAX`](crate::limits::COMMANDS_PER_ENTRY_MAX).
+    /// The commands, at most [`COMMANDS_PER_ENTRY_MAX`](crate::limits::COMMANDS_PER_ENTRY_MAX).
     pub commands: Vec<Envelope>,
 }
 

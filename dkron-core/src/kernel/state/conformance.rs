@@ -1,6 +1,7 @@
 //! The contract of [`Tables`] and [`TablesMut`], as a suite that every implementation runs.
 //!
 //! [`Tables`]: super::Tables
+#![allow(clippy::indexing_slicing, reason = "test code, also under the feature `testing`")]
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};

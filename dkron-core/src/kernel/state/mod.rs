@@ -1,7 +1,7 @@
 //! The replicated state machine: what all servers agree on.
 //!
 //! `apply` is a total function of (tables, entry): equal logs give equal bytes on every server. It
-//! never evaluates a schedule (two servers may carry different time-zone data: the leader evaluates,
+//! never evaluates a schedule (servers may carry different time-zone data: the leader evaluates,
 //! and the command carries the instants) and never reads a clock (time in an entry is the
 //! proposer's; it is compared, never corrected). A command that cannot be applied is answered with
 //! [`Outcome::Rejected`]; that is data, on which all servers agree, not an error.
