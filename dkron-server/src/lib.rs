@@ -1,1 +1,14 @@
 //! The dkron daemon as a library.
+// What tests may do and production code must not: STYLE.md, clippy.toml.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::disallowed_methods,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::too_many_lines,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
