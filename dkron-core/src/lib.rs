@@ -30,3 +30,12 @@ mod ports;
 
 pub use error::{Error, ErrorKind};
 pub use kernel::time::{ParseTimestampError, Timestamp, Transition, Zone, ZoneError};
+
+/// Schedules: when a job is due, and what an expression means.
+pub mod schedule {
+    pub use crate::kernel::schedule::{
+        ClockRule, Field, FieldError, FieldFault, GraceFault, Schedule, ScheduleContext,
+        ScheduleError,
+    };
+    pub use crate::kernel::{model::DstPolicy, time::GoDurationError};
+}

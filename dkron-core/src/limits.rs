@@ -68,3 +68,7 @@ pub const CATCH_UP_COUNT_MAX: u32 = 1_000;
 
 /// Fires decided in one round of planning, so that a round stays within milliseconds.
 pub const FIRES_PER_ROUND_MAX: usize = 8_192;
+
+/// Longest schedule expression, in bytes: several times what it takes to list every value of every
+/// field.
+pub const SCHEDULE_BYTES_MAX: usize = 4_096;

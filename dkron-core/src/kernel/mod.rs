@@ -6,10 +6,11 @@
 //!
 //! # Where to begin reading
 //!
-//! [`time`] and [`model`] are the vocabulary, `schedule` and [`state`] the two halves of what a
+//! [`time`] and [`model`] are the vocabulary, [`schedule`] and [`state`] the two halves of what a
 //! decision needs (maths and replicated facts), `dispatch` the decisions, `node` the engine.
 #![deny(clippy::disallowed_types)]
 
 pub mod model;
+pub mod schedule;
 pub mod state;
 pub mod time;

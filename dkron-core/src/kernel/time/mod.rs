@@ -25,5 +25,4 @@ pub(crate) use go_duration::parse_go_duration;
 pub(crate) use go_quote::StrconvQuoted;
 pub(crate) use go_time::parse_go_rfc3339;
 pub use timestamp::{ParseTimestampError, Timestamp};
-pub(crate) use transitions::{Span, Transitions};
 pub use zone::{Transition, Zone, ZoneError};

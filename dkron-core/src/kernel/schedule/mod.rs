@@ -1,0 +1,41 @@
+//! When is a job due? Expressions to fire times, as strictly pure functions.
+//!
+//! A [`Schedule`] is parsed once from its text and then asked for the next fire time after any
+//! instant. It reads no clock and remembers nothing: what is due, what was missed and what is done
+//! about it is for `dispatch` to say.
+//!
+//! # Where to begin reading
+//!
+//! [`Schedule`] is the face. `parse` takes the text apart, `field` reads one field, `cron` searches
+//! the calendar for a matching local time, `clock` lays that over the changes of a zone's clock.
+//!
+//!
+//! # Invariants
+//!
+//! * A fire time is strictly later than the instant asked about.
+//! * Equal text, context, instant and zone database give an equal answer.
+//! * The work is bounded whatever the schedule: the search ends with the fifth calendar year after
+//!   the one of the reference, and takes one step per month at most.
+//! * Parsing never panics, and what it refuses says why in Dkron's words.
+//!
+//! Checked by `corpus_test` (known answers that other programs agree on) and `property_test` (a
+//! second-by-second oracle, every zone, every change of a clock).
+//!
+//! May use: `model`, `time`, `limits`, `error`.
+
+mod clock;
+mod cron;
+mod error;
+mod field;
+mod fire_times;
+mod grace;
+mod hint;
+mod parse;
+
+pub use clock::ClockRule;
+pub use error::{FieldError, FieldFault, GraceFault, ScheduleError};
+pub use field::Field;
+pub use fire_times::{Schedule, ScheduleContext};
+
+#[cfg(test)]
+mod corpus_test;
