@@ -7,10 +7,11 @@
 //! # Where to begin reading
 //!
 //! [`time`] and [`model`] are the vocabulary, [`schedule`] and [`state`] the two halves of what a
-//! decision needs (maths and replicated facts), `dispatch` the decisions, `node` the engine.
+//! decision needs (maths and replicated facts), `dispatch` the decisions, [`node`] the engine.
 #![deny(clippy::disallowed_types)]
 
 pub mod model;
+pub mod node;
 pub mod schedule;
 pub mod state;
 pub mod time;

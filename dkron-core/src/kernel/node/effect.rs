@@ -1,0 +1,109 @@
+//! What the engine wants done.
+
+use std::time::Duration;
+
+use crate::kernel::model::{ExecutionId, JobName, NodeName};
+use crate::kernel::state::{Claim, Command, Rejection};
+use crate::kernel::time::Timestamp;
+
+/// One thing for the driver to do, in the order given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Propose these commands to the log, in this order, and answer with
+    /// [`Input::Answered`](super::Input::Answered) once they are applied or have failed.
+    ///
+    /// One round is open at a time. It may hold more commands than one entry takes
+    /// ([`limits::COMMANDS_PER_ENTRY_MAX`](crate::limits::COMMANDS_PER_ENTRY_MAX)): the driver cuts
+    /// it. None of the commands needs a request id.
+    Propose {
+        /// Names the round in the answer; grows.
+        round: u64,
+        /// What to propose; at least one.
+        commands: Vec<Command>,
+    },
+    /// Hand this claim to its node, now: its instant has come.
+    ///
+    /// After a change of leader a claim may be handed out again; the node recognises the execution
+    /// and its token, and starts it once.
+    Start(Claim),
+    /// Tell the node of a running execution to end it.
+    CancelRun {
+        /// The job.
+        job: JobName,
+        /// The execution, which names the node.
+        execution: ExecutionId,
+        /// Its fencing token.
+        token: u64,
+    },
+    /// Nothing to do: something worth a line in the log or a metric.
+    Note(Observation),
+}
+
+/// Something that happened inside the engine and shows nowhere in the state.
+///
+/// Skips and their reasons, starts and ends are events of the state; they are not repeated here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Observation {
+    /// This node began to lead.
+    TookOffice {
+        /// Claims of living processes that are handed out again.
+        resumed: usize,
+        /// Executions whose process is gone.
+        lost: usize,
+        /// The first instant due, if one is due already: since then nobody scheduled.
+        due_since: Option<Timestamp>,
+    },
+    /// Nobody watched for a while: the clock was put forward, or the process or machine stood
+    /// still. What fell due meanwhile follows the catch-up policy of its job.
+    TimeSkipped {
+        /// For how long.
+        span: Duration,
+    },
+    /// The clock was put back. Instants already decided are not decided again: schedules go on when
+    /// the clock reaches the instant at which it was put back.
+    ClockWentBack {
+        /// How far.
+        span: Duration,
+    },
+    /// A round of decisions was made.
+    Planned {
+        /// Fires claimed.
+        starts: usize,
+        /// Fires, or rows of fires, skipped.
+        skips: usize,
+        /// How late the earliest of them was when decided; zero if it was ahead of its instant.
+        late: Duration,
+    },
+    /// Executions were closed because the process that ran them is gone.
+    ClosedAsLost {
+        /// How many.
+        executions: usize,
+    },
+    /// A claim was not started: its job changed, or its end was asked for, before its instant.
+    WithdrewClaim {
+        /// The job.
+        job: JobName,
+        /// The claim.
+        execution: ExecutionId,
+    },
+    /// The state refused decisions; what they were about is decided anew.
+    Refused {
+        /// How many.
+        commands: usize,
+        /// The first reason.
+        first: Rejection,
+    },
+    /// A round of proposals failed; it is decided anew after a pause.
+    RoundFailed {
+        /// The pause.
+        pause: Duration,
+    },
+    /// A node that runs executions has left the list of living nodes.
+    NodeGone {
+        /// The node.
+        node: NodeName,
+        /// The process.
+        instance: u64,
+    },
+}
