@@ -29,7 +29,10 @@ mod adapters;
 mod ports;
 
 pub use error::{Error, ErrorKind};
-pub use kernel::time::{ParseTimestampError, Timestamp, Transition, Zone, ZoneError};
+pub use kernel::time::{
+    GoTimeError, ParseTimestampError, Timestamp, Transition, Zone, ZoneError, parse_go_duration,
+    parse_go_rfc3339,
+};
 
 /// Schedules: when a job is due, and what an expression means.
 pub mod schedule {

@@ -12,3 +12,5 @@
         clippy::unwrap_used
     )
 )]
+
+pub mod go_json;

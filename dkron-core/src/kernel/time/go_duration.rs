@@ -17,7 +17,7 @@ const MAGNITUDE_MAX: u64 = 1 << 63;
 /// # Errors
 ///
 /// [`GoDurationError`] with Go's text, also for what exceeds an `i64` (292 years).
-pub(crate) fn parse_go_duration(text: &str) -> Result<i64, GoDurationError> {
+pub fn parse_go_duration(text: &str) -> Result<i64, GoDurationError> {
     let invalid = || GoDurationError::Invalid { text: text.to_owned() };
     let (is_negative, unsigned) = match text.as_bytes().first() {
         Some(b'-') => (true, text.get(1..).unwrap_or_default()),

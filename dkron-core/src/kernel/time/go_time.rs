@@ -22,7 +22,7 @@ const LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
 /// # Errors
 ///
 /// [`GoTimeError`] with Go's text.
-pub(crate) fn parse_go_rfc3339(text: &str) -> Result<Timestamp, GoTimeError> {
+pub fn parse_go_rfc3339(text: &str) -> Result<Timestamp, GoTimeError> {
     let mut reader = Reader { text, rest: text };
     let year = reader.year()?;
     reader.skip("-")?;
@@ -57,7 +57,7 @@ pub(crate) fn parse_go_rfc3339(text: &str) -> Result<Timestamp, GoTimeError> {
 /// A text that Go's `time.Parse` refuses as RFC 3339.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("parsing time {}{reason}", TimeQuoted(text))]
-pub(crate) struct GoTimeError {
+pub struct GoTimeError {
     /// The text as given.
     pub(crate) text: String,
     /// What follows the text in Go's message, from its first punctuation on.

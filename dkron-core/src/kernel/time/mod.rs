@@ -20,9 +20,8 @@ mod timestamp;
 mod transitions;
 mod zone;
 
-pub use go_duration::GoDurationError;
-pub(crate) use go_duration::parse_go_duration;
+pub use go_duration::{GoDurationError, parse_go_duration};
 pub(crate) use go_quote::StrconvQuoted;
-pub(crate) use go_time::parse_go_rfc3339;
+pub use go_time::{GoTimeError, parse_go_rfc3339};
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use zone::{Transition, Zone, ZoneError};

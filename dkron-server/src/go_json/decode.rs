@@ -1,0 +1,493 @@
+//! Walking a JSON value with a known shape, as Go fills a struct.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::scan::{SyntaxError, is_blank, value_end};
+use super::text::{matches_key, unescape};
+
+/// Walks one JSON value.
+///
+/// A value of the wrong type is noted, once, and walked over: whatever else the body holds is read
+/// before the error is told, as in Go, where a malformed time behind it wins.
+pub struct Decoder<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// `Job` of `dkron.Job`.
+    struct_name: &'static str,
+    refused: Option<TypeError>,
+}
+
+/// What stands next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "bool",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// A field to be filled: its key, in lower case, and its type as Go names it in an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// The type: `map[string]string`.
+    pub go_type: &'static str,
+}
+
+impl Field {
+    const fn of(self, go_type: &'static str) -> Self {
+        Self { name: self.name, go_type }
+    }
+}
+
+/// A value whose type does not fit the field it is meant for. The message is Go's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("json: cannot unmarshal {value} into Go {place} of type {go_type}")]
+pub struct TypeError {
+    /// What was found: `string`, `number -1`.
+    pub value: String,
+    /// What it was meant for: `struct field Job.name`.
+    pub place: String,
+    /// The type it should have had.
+    pub go_type: String,
+}
+
+/// A body that could not be read. The messages are Go's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// It is not JSON.
+    Syntax(SyntaxError),
+    /// A value has the wrong type.
+    Type(TypeError),
+    /// A value has a reading of its own, a time for instance, and refused the text.
+    Value(String),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(error) => error.fmt(f),
+            Self::Type(error) => error.fmt(f),
+            Self::Value(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl From<SyntaxError> for DecodeError {
+    fn from(error: SyntaxError) -> Self {
+        Self::Syntax(error)
+    }
+}
+
+impl<'a> Decoder<'a> {
+    /// Opens the first value of `text` for the Go struct `struct_name` (`Job`).
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Syntax`]: every syntax error in the value is found here.
+    pub fn open(text: &'a [u8], struct_name: &'static str) -> Result<Self, DecodeError> {
+        let end = value_end(text)?;
+        let text = text.get(..end).unwrap_or_default();
+        Ok(Self { text, at: 0, struct_name, refused: None })
+    }
+
+    /// Reads an object, handing each key with this decoder to `each`, which reads or skips the
+    /// value. `null` counts as an object without keys; anything else is noted as a type error.
+    ///
+    /// # Errors
+    ///
+    /// What `each` answers.
+    pub fn object(
+        &mut self,
+        mut each: impl FnMut(&mut Self, &str) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        match self.kind() {
+            Kind::Object => self.members(&mut each),
+            Kind::Null => self.skip(),
+            kind => {
+                let go_type = format!("dkron.{}", self.struct_name);
+                let place = "value".to_owned();
+                self.refuse(TypeError { value: kind.as_str().to_owned(), place, go_type });
+                self.skip()
+            }
+        }
+    }
+
+    /// Ends the walk.
+    ///
+    /// # Errors
+    ///
+    /// The first type error that was noted.
+    pub fn finish(self) -> Result<(), DecodeError> {
+        self.refused.map_or(Ok(()), |error| Err(DecodeError::Type(error)))
+    }
+
+    /// Returns the kind of the value that stands next.
+    pub fn kind(&mut self) -> Kind {
+        self.skip_blanks();
+        match self.peek() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+
+    /// Walks over the next value and returns it as it is written.
+    ///
+    /// # Errors
+    ///
+    /// None, in a text that [`Decoder::open`] accepted.
+    pub fn raw(&mut self) -> Result<&'a [u8], DecodeError> {
+        self.skip_blanks();
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let end = value_end(rest)?;
+        self.at += end;
+        Ok(rest.get(..end).unwrap_or_default())
+    }
+
+    /// Walks over the next value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::raw`].
+    pub fn skip(&mut self) -> Result<(), DecodeError> {
+        self.raw().map(|_| ())
+    }
+
+    /// Reads a string into `out`; `null` leaves it as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::raw`]; another type is noted.
+    pub fn string(&mut self, field: Field, out: &mut String) -> Result<(), DecodeError> {
+        match self.kind() {
+            Kind::String => *out = self.text_value()?,
+            Kind::Null => self.skip()?,
+            kind => self.mismatch(kind, field.of("string"))?,
+        }
+        Ok(())
+    }
+
+    /// Reads a bool into `out`; `null` leaves it as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::raw`]; another type is noted.
+    pub fn bool(&mut self, field: Field, out: &mut bool) -> Result<(), DecodeError> {
+        match self.kind() {
+            Kind::Bool => *out = self.raw()? == b"true",
+            Kind::Null => self.skip()?,
+            kind => self.mismatch(kind, field.of("bool"))?,
+        }
+        Ok(())
+    }
+
+    /// Reads a whole number into `out`; `null` leaves it as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::raw`]; another type, and a number that `T` does not hold, is noted.
+    pub fn number<T: std::str::FromStr>(
+        &mut self,
+        field: Field,
+        out: &mut T,
+    ) -> Result<(), DecodeError> {
+        match self.kind() {
+            Kind::Number => {
+                let digits = String::from_utf8_lossy(self.raw()?);
+                match digits.parse() {
+                    Ok(number) => *out = number,
+                    Err(_) => self.refuse_field(format!("number {digits}"), field),
+                }
+            }
+            Kind::Null => self.skip()?,
+            kind => self.mismatch(kind, field)?,
+        }
+        Ok(())
+    }
+
+    /// Reads a list of strings into `out`; `null` empties it, and is `""` within it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::raw`]; another type is noted.
+    pub fn list(&mut self, field: Field, out: &mut Vec<String>) -> Result<(), DecodeError> {
+        match self.kind() {
+            Kind::Array => {
+                out.clear();
+                self.elements(&mut |decoder| {
+                    let mut element = String::new();
+                    decoder.string(field, &mut element)?;
+                    out.push(element);
+                    Ok(())
+                })
+            }
+            Kind::Null => {
+                out.clear();
+                self.skip()
+            }
+            kind => self.mismatch(kind, field.of("[]string")),
+        }
+    }
+
+    /// Reads an object of strings into `out`, beside what is there; `null` empties it, and is `""`
+    /// as a value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::raw`]; another type is noted.
+    pub fn map(
+        &mut self,
+        field: Field,
+        out: &mut BTreeMap<String, String>,
+    ) -> Result<(), DecodeError> {
+        match self.kind() {
+            Kind::Object => self.members(&mut |decoder, key| {
+                let mut value = String::new();
+                decoder.string(field, &mut value)?;
+                out.insert(key.to_owned(), value);
+                Ok(())
+            }),
+            Kind::Null => {
+                out.clear();
+                self.skip()
+            }
+            kind => self.mismatch(kind, field),
+        }
+    }
+
+    /// Reads an object of such objects; see [`Decoder::map`]. An inner object replaces its
+    /// predecessor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::raw`]; another type is noted, for an inner value with `inner_go_type`.
+    pub fn map_of_maps(
+        &mut self,
+        field: Field,
+        inner_go_type: &'static str,
+        out: &mut BTreeMap<String, BTreeMap<String, String>>,
+    ) -> Result<(), DecodeError> {
+        match self.kind() {
+            Kind::Object => self.members(&mut |decoder, key| {
+                let mut inner = BTreeMap::new();
+                decoder.map(field.of(inner_go_type), &mut inner)?;
+                out.insert(key.to_owned(), inner);
+                Ok(())
+            }),
+            Kind::Null => {
+                out.clear();
+                self.skip()
+            }
+            kind => self.mismatch(kind, field),
+        }
+    }
+
+    /// Walks over a value of the wrong kind and notes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::raw`].
+    pub fn mismatch(&mut self, kind: Kind, field: Field) -> Result<(), DecodeError> {
+        self.refuse_field(kind.as_str().to_owned(), field);
+        self.skip()
+    }
+
+    /// Reads the text of a string that stands next.
+    fn text_value(&mut self) -> Result<String, DecodeError> {
+        let raw = self.raw()?;
+        let quoted = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\""));
+        Ok(unescape(quoted.unwrap_or_default()))
+    }
+
+    /// Walks over an object that stands next.
+    fn members(
+        &mut self,
+        each: &mut dyn FnMut(&mut Self, &str) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.at += 1;
+        loop {
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'"') => {
+                    let key = self.text_value()?;
+                    self.skip_blanks();
+                    self.at += 1;
+                    each(self, &key)?;
+                }
+                _ => {
+                    self.at += 1;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Walks over an array that stands next.
+    fn elements(
+        &mut self,
+        each: &mut dyn FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.at += 1;
+        loop {
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') | None => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(_) => each(self)?,
+            }
+        }
+    }
+
+    fn refuse_field(&mut self, value: String, field: Field) {
+        let place = format!("struct field {}.{}", self.struct_name, field.name);
+        self.refuse(TypeError { value, place, go_type: field.go_type.to_owned() });
+    }
+
+    fn refuse(&mut self, error: TypeError) {
+        self.refused.get_or_insert(error);
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.peek().is_some_and(is_blank) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+}
+
+/// Returns which of `fields` Go fills from `key`; see [`Field`].
+pub fn find_field(fields: &[Field], key: &str) -> Option<Field> {
+    fields.iter().copied().find(|field| matches_key(key, field.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: Field = Field { name: "name", go_type: "string" };
+    const RETRIES: Field = Field { name: "retries", go_type: "uint" };
+    const OFF: Field = Field { name: "disabled", go_type: "bool" };
+    const TAGS: Field = Field { name: "tags", go_type: "map[string]string" };
+    const CHILDREN: Field = Field { name: "dependent_jobs", go_type: "[]string" };
+    const FIELDS: [Field; 5] = [NAME, RETRIES, OFF, TAGS, CHILDREN];
+
+    /// What the test fills.
+    #[derive(Debug, Default, PartialEq)]
+    struct Sample {
+        name: String,
+        retries: u32,
+        disabled: bool,
+        tags: BTreeMap<String, String>,
+        children: Vec<String>,
+    }
+
+    fn read(text: &str) -> Result<Sample, String> {
+        let mut sample = Sample::default();
+        let mut fill = || {
+            let mut decoder = Decoder::open(text.as_bytes(), "Job")?;
+            decoder.object(|decoder, key| match find_field(&FIELDS, key) {
+                Some(NAME) => decoder.string(NAME, &mut sample.name),
+                Some(RETRIES) => decoder.number(RETRIES, &mut sample.retries),
+                Some(OFF) => decoder.bool(OFF, &mut sample.disabled),
+                Some(TAGS) => decoder.map(TAGS, &mut sample.tags),
+                Some(CHILDREN) => decoder.list(CHILDREN, &mut sample.children),
+                _ => decoder.skip(),
+            })?;
+            decoder.finish()
+        };
+        fill().map_err(|error: DecodeError| error.to_string())?;
+        Ok(sample)
+    }
+
+    #[test]
+    fn keys_match_in_any_case_and_the_last_one_wins() {
+        let sample =
+            read(r#" {"NAME":"a","x":{"name":[1]},"Name":"b" , "retries":3} tail"#).unwrap();
+        assert_eq!(sample, Sample { name: "b".to_owned(), retries: 3, ..Sample::default() });
+    }
+
+    #[test]
+    fn null_is_as_good_as_absent() {
+        let text = r#"{"name":"a","name":null,"retries":null,"disabled":null,"tags":null}"#;
+        assert_eq!(read(text).unwrap(), Sample { name: "a".to_owned(), ..Sample::default() });
+        assert_eq!(read("null").unwrap(), Sample::default());
+    }
+
+    #[test]
+    fn maps_merge_and_lists_are_replaced() {
+        let text = r#"{"tags":{"a":"1","b":"1"},"tags":{"b":"2","c":null},
+            "dependent_jobs":["x","y"],"dependent_jobs":[null, "z"]}"#;
+        let sample = read(text).unwrap();
+        let tags: Vec<_> = sample.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(tags, [("a", "1"), ("b", "2"), ("c", "")]);
+        assert_eq!(sample.children, ["", "z"]);
+    }
+
+    #[test]
+    fn the_first_wrong_type_is_told_after_everything_is_read() {
+        let refused = |text: &str, want: &str| {
+            assert_eq!(read(text).unwrap_err(), format!("json: cannot unmarshal {want}"), "{text}");
+        };
+        refused("[]", "array into Go value of type dkron.Job");
+        refused("true", "bool into Go value of type dkron.Job");
+        refused("42 x", "number into Go value of type dkron.Job");
+        let field = |value: &str, want: &str| {
+            refused(
+                &format!("{{{value},\"disabled\":1}}"),
+                &want.replace('%', "Go struct field Job"),
+            );
+        };
+        field(r#""name":{}"#, "object into %.name of type string");
+        field(r#""retries":-1"#, "number -1 into %.retries of type uint");
+        field(r#""retries":1.5"#, "number 1.5 into %.retries of type uint");
+        field(r#""retries":4294967296"#, "number 4294967296 into %.retries of type uint");
+        field(r#""retries":"x""#, "string into %.retries of type uint");
+        field(r#""tags":[]"#, "array into %.tags of type map[string]string");
+        field(r#""tags":{"a":{"b":1}}"#, "object into %.tags of type string");
+        field(r#""dependent_jobs":"a""#, "string into %.dependent_jobs of type []string");
+        field(r#""dependent_jobs":[1]"#, "number into %.dependent_jobs of type string");
+    }
+
+    #[test]
+    fn a_syntax_error_wins_over_a_wrong_type() {
+        assert_eq!(read(r#"{"name":1,"#).unwrap_err(), "unexpected EOF");
+        assert_eq!(read("").unwrap_err(), "EOF");
+    }
+}
