@@ -5,6 +5,7 @@
 //! May use: `kernel::{model, time, state}`, `error`.
 
 mod clock;
+mod entropy;
 mod executor;
 mod log;
 mod outbox;
@@ -12,6 +13,7 @@ mod output;
 mod store;
 
 pub use clock::Clock;
+pub use entropy::Entropy;
 pub use executor::{
     ExecutorPort, Executors, Output, OutputWriter, RunContext, RunEnd, RunFuture, RunOutcome,
 };
