@@ -2,18 +2,11 @@
 //!
 //! Ends with success whether bounds are met or not, unless `--strict` is given: figures depend on
 //! the machine, and a bound missed on a busy laptop is no broken build.
-//!
-//! # Where to begin reading
-//!
-//! [`benches::ALL`] is the list; [`report::Row`] is what a bench answers with. To add one, write
-//! `src/benches/<name>.rs` with a function that returns rows, and add it to the list.
-
-mod benches;
-mod report;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use dkron_bench::{benches, report};
 
 const HELP: &str = "\
 Usage: dkron-bench [--json FILE] [--strict] [--list] [NAME...]

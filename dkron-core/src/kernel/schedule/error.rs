@@ -1,6 +1,6 @@
 //! Why a schedule is refused: in Dkron's words, with what our own diagnostics need beside them.
 
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 use crate::kernel::time::{GoDurationError, StrconvQuoted, ZoneError};
 use crate::limits::SCHEDULE_BYTES_MAX;
 
