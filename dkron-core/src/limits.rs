@@ -31,6 +31,13 @@ pub const ERROR_TEXT_BYTES_MAX: usize = 1 << 14;
 /// The word a run says about its progress, in bytes.
 pub const PROGRESS_NOTE_BYTES_MAX: usize = 1 << 10;
 
+/// How long a run that was asked to end may take before it is killed.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+/// How often the processes of a run are looked at, where something depends on it: the memory they
+/// hold, or whether any is left. A look costs a few microseconds per process of the machine.
+pub const PROCESS_LOOK_PERIOD: Duration = Duration::from_millis(250);
+
 /// Executions kept per job unless its retention says otherwise (Dkron's figure).
 pub const EXECUTIONS_PER_JOB_DEFAULT: u32 = 100;
 

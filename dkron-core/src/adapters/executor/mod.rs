@@ -19,4 +19,13 @@
 //!
 //! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
 
+mod go_bool;
+mod process;
 mod set;
+mod shell;
+
+use go_bool::go_bool;
+#[cfg(target_os = "linux")]
+pub(crate) use process::reap_orphans;
+pub(crate) use set::ExecutorSet;
+pub(crate) use shell::ShellExecutor;
