@@ -10,8 +10,8 @@
 //!
 //! # What differs from Dkron
 //!
-//! * Without a shell, an unquoted `;`, `&`, `|`, `<` or `>` fails the run: Dkron drops the text from
-//!   there on and runs the rest.
+//! * Without a shell, an unquoted `;`, `&`, `|`, `<` or `>` fails the run: Dkron drops the text
+//!   from there on and runs the rest.
 //! * The command gets the environment of this process without the variables that begin with
 //!   `DKRON_`, which configure dkron and hold its secrets; then `ENV_JOB_NAME`, `DKRON_JOB`,
 //!   `DKRON_EXECUTION_ID`, `DKRON_FIRE_TIME`, `DKRON_ATTEMPT` and `DKRON_TOKEN`; then `env`.

@@ -401,7 +401,7 @@ async fn a_tree_within_its_memory_limit_is_left_alone() {
 /// parents are gone; the last two ignore gentle signals.
 const FUGITIVES: &str = "sleep 300 & \
      setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 300; done' & \
-     setsid sh -c 'trap \"\" TERM; (trap \"\" TERM; while :; do sleep 300; done) & echo orphaned' & \
+     setsid sh -c 'trap \"\" TERM; (while :; do sleep 300; done) & echo orphaned' & \
      wait %3; echo ready; wait";
 
 #[tokio::test]
