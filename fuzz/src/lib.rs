@@ -9,6 +9,8 @@
 //! [`TARGETS`] is the list. To add one, write a function, add a row and a folder with a few seeds:
 //! one valid input of each shape, and every input that once failed.
 
+mod schedule;
+
 use dkron_core::Timestamp;
 
 /// One entry of the list.
@@ -20,7 +22,10 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: &[Target] = &[Target { name: "timestamp", run: timestamp }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "schedule", run: schedule::check },
+    Target { name: "timestamp", run: timestamp },
+];
 
 /// Finds a target by its name.
 pub fn target(name: &str) -> Option<&'static Target> {
