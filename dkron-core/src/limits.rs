@@ -79,3 +79,6 @@ pub const FIRES_PER_ROUND_MAX: usize = 8_192;
 /// Longest schedule expression, in bytes: several times what it takes to list every value of every
 /// field.
 pub const SCHEDULE_BYTES_MAX: usize = 4_096;
+/// Free space below which new proposals are refused, in bytes, so that what was accepted before
+/// still fits. On a disk of less than sixteen times this, a sixteenth of it.
+pub const DISK_RESERVE_BYTES: u64 = 8 << 20;

@@ -2,4 +2,7 @@
 //!
 //! May use: `ports`, `kernel::{model, time, state}`, `limits`, `error`.
 
+pub(crate) mod clock;
+pub(crate) mod entropy;
 pub(crate) mod executor;
+pub(crate) mod storage;

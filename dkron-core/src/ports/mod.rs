@@ -8,8 +8,10 @@ mod clock;
 mod entropy;
 mod executor;
 mod log;
+mod log_store;
 mod outbox;
 mod output;
+mod replica;
 mod store;
 
 pub use clock::Clock;
@@ -18,6 +20,8 @@ pub use executor::{
     ExecutorPort, Executors, Output, OutputWriter, RunContext, RunEnd, RunFuture, RunOutcome,
 };
 pub use log::{Log, LogFuture};
+pub use log_store::{LogBounds, LogPosition, LogRecord, LogStore, LogWrite, WriteDone};
 pub use outbox::Outbox;
 pub use output::{CapturedOutput, OutputCapture, OutputFollower, OutputNews, Progress};
+pub use replica::{Change, Replica, SnapshotStore, StoredSnapshot};
 pub use store::Store;

@@ -1,0 +1,45 @@
+//! The system's random source: for identities that nobody else may have.
+//!
+//! May use: `error`.
+
+use std::fs::File;
+use std::io::Read;
+
+use crate::error::{Error, ErrorKind};
+
+/// Where the kernel gives random bytes; it never runs dry once the system has started.
+const SOURCE: &str = "/dev/urandom";
+
+/// Draws 16 random bytes.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unavailable`] if the system gives none.
+pub(crate) fn random_u128() -> Result<u128, Error> {
+    let mut bytes = [0; 16];
+    File::open(SOURCE).and_then(|mut source| source.read_exact(&mut bytes)).map_err(|error| {
+        Error::new(ErrorKind::Unavailable, format!("read {SOURCE}")).with_source(error)
+    })?;
+    Ok(u128::from_ne_bytes(bytes))
+}
+
+/// Draws 8 random bytes, never all zero: the identity of a process.
+///
+/// # Errors
+///
+/// As for [`random_u128`].
+pub(crate) fn random_u64() -> Result<u64, Error> {
+    let drawn = random_u128()?;
+    Ok((drawn as u64 ^ (drawn >> 64) as u64).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_draws_differ() {
+        assert_ne!(random_u128().unwrap(), random_u128().unwrap());
+        assert_ne!(random_u64().unwrap(), random_u64().unwrap());
+    }
+}

@@ -1,0 +1,204 @@
+//! Opens and closes one LMDB environment, and puts its errors into words.
+//!
+//! Both environments of a data dir go through here. The file is checked page by page first, see
+//! [`page_check`](super::page_check): LMDB itself believes whatever it finds.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
+
+use super::page_check::{PageCheck, check_pages};
+use crate::error::{Error, ErrorKind};
+
+/// A database of bytes.
+pub type ByteTable = Database<'static, Bytes, Bytes>;
+
+/// The file that LMDB keeps its pages in.
+const DATA_FILE_NAME: &str = "data.mdb";
+/// Readers at once, in all threads of the process.
+const READERS_MAX: u32 = 1_024;
+/// The smallest map that is tried before opening is given up.
+const MAP_BYTES_MIN: usize = 256 << 20;
+/// How long closing waits for readers to end.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What makes one environment different from another.
+pub struct EnvConfig<const N: usize> {
+    /// Its directory; made if it does not exist.
+    pub path: PathBuf,
+    /// How much of the address space it maps: the most it can hold. Takes no memory by itself.
+    pub map_bytes_max: usize,
+    /// Whether a commit may come back before the page that makes it the newest is synced: then the
+    /// last commit may be lost with the power, and nothing else.
+    pub may_lose_last_commit: bool,
+    /// The databases in it.
+    pub tables: [&'static str; N],
+}
+
+/// An open environment with its databases, in the order of [`EnvConfig::tables`].
+pub struct OpenEnv<const N: usize> {
+    env: Option<Env<WithoutTls>>,
+    tables: [ByteTable; N],
+    path: PathBuf,
+}
+
+impl<const N: usize> OpenEnv<N> {
+    /// Checks the environment's file and opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if it is damaged, cannot be opened, or the disk is full.
+    pub fn open(config: &EnvConfig<N>, check: PageCheck<'_>) -> Result<Self, Error> {
+        let path = &config.path;
+        let failed =
+            |action: &str| Error::new(ErrorKind::Storage, format!("{action} {}", path.display()));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| failed("make").with_source(error))?;
+        check_pages(&path.join(DATA_FILE_NAME), check).map_err(|error| {
+            let action =
+                if error.kind() == io::ErrorKind::InvalidData { "damaged:" } else { "read" };
+            failed(action).with_source(error)
+        })?;
+        let env =
+            open_with_largest_map(config).map_err(|error| failed("open").with_source(error))?;
+        let tables = open_tables(&env, &config.tables)
+            .map_err(|error| failed("open the tables of").with_source(error))?;
+        Ok(Self { env: Some(env), tables, path: path.clone() })
+    }
+
+    /// Returns the environment.
+    pub fn env(&self) -> &Env<WithoutTls> {
+        self.env.as_ref().expect("invariant: there is an environment until it is dropped")
+    }
+
+    /// Returns the table `index` of [`EnvConfig::tables`].
+    pub fn table(&self, index: usize) -> ByteTable {
+        *self.tables.get(index).expect("invariant: the tables asked for were opened")
+    }
+
+    /// Returns its directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl<const N: usize> Drop for OpenEnv<N> {
+    /// Waits a moment for the readers that are left, so that the directory can be opened again.
+    fn drop(&mut self) {
+        if let Some(env) = self.env.take()
+            && !env.prepare_for_closing().wait_timeout(CLOSE_WAIT_MAX)
+        {
+            tracing::warn!(path = %self.path.display(), "closed while it is still being read");
+        }
+    }
+}
+
+/// Opens with the map asked for, or the largest that the address space allows.
+fn open_with_largest_map<const N: usize>(config: &EnvConfig<N>) -> heed::Result<Env<WithoutTls>> {
+    let mut map_bytes = config.map_bytes_max;
+    loop {
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options.map_size(map_bytes).max_readers(READERS_MAX).max_dbs(N as u32);
+        if config.may_lose_last_commit {
+            // SAFETY: without the sync of the meta page a file stays whole, by LMDB's documentation.
+            #[expect(unsafe_code, reason = "flags of an LMDB environment are set by unsafe calls")]
+            unsafe {
+                options.flags(EnvFlags::NO_META_SYNC);
+            }
+        }
+        // SAFETY: the lock of the data dir keeps everyone else away from the file while it is
+        // mapped, and its pages were checked. It is not on a network file system.
+        #[expect(unsafe_code, reason = "opening an LMDB environment maps its file")]
+        let opened = unsafe { options.open(&config.path) };
+        match opened {
+            Err(heed::Error::Io(error))
+                if error.kind() == io::ErrorKind::OutOfMemory && map_bytes > MAP_BYTES_MIN =>
+            {
+                map_bytes /= 4;
+            }
+            Err(error) => return Err(error),
+            Ok(env) => {
+                if map_bytes < config.map_bytes_max {
+                    let path = config.path.display();
+                    tracing::warn!(%path, map_bytes, "the address space is small: so is the map");
+                }
+                env.clear_stale_readers()?;
+                return Ok(env);
+            }
+        }
+    }
+}
+
+fn open_tables<const N: usize>(
+    env: &Env<WithoutTls>,
+    names: &[&str; N],
+) -> heed::Result<[ByteTable; N]> {
+    // Nothing is written if they are all there: a full disk does not keep a node from starting.
+    let reader = env.read_txn()?;
+    let there = env.open_databases_and_commit(reader, |opener, txn| {
+        let mut tables = Vec::with_capacity(N);
+        for name in names {
+            match opener.open_database::<Bytes, Bytes>(txn, Some(name))? {
+                Some(table) => tables.push(table),
+                None => return Ok(CommitOrAbort::Abort(())),
+            }
+        }
+        Ok::<_, heed::Error>(CommitOrAbort::Commit(all_of(tables)))
+    })?;
+    if let Some(tables) = there.commit() {
+        return Ok(tables);
+    }
+    let writer = env.write_txn()?;
+    let made = env.create_databases_and_commit(writer, |opener, txn| {
+        let mut tables = Vec::with_capacity(N);
+        for name in names {
+            tables.push(opener.create_database::<Bytes, Bytes>(txn, Some(name))?);
+        }
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(all_of(tables)))
+    })?;
+    Ok(made.unwrap_commit())
+}
+
+fn all_of<T, const N: usize>(tables: Vec<T>) -> [T; N] {
+    let tables: Result<[T; N], _> = tables.try_into();
+    tables.unwrap_or_else(|_| unreachable!("one table was opened for each name"))
+}
+
+/// Moves the environment at `path` out of the way, so that a new one can take its place. Only the
+/// newest that was moved is kept.
+///
+/// # Errors
+///
+/// That of the file system.
+pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".damaged");
+    let aside = PathBuf::from(name);
+    match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// Returns the error of the operating system behind an error of LMDB, if it is one.
+pub fn io_error(error: &heed::Error) -> Option<&io::Error> {
+    match error {
+        heed::Error::Io(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// Tells whether the map is full: as good as a full disk.
+pub fn is_map_full(error: &heed::Error) -> bool {
+    matches!(error, heed::Error::Mdb(MdbError::MapFull))
+}

@@ -1,0 +1,35 @@
+//! What a node keeps on its disk: the log, the state, snapshots, and the directory they are in.
+//!
+//! Answers: how are records kept so that what was acknowledged survives kill -9 and power loss, how
+//! is damage found, and what happens when the disk is full? Does not know what records mean, who
+//! leads, or when a snapshot is due: the consensus adapter does, through
+//! [`LogStore`](crate::ports::LogStore), [`Replica`](crate::ports::Replica) and
+//! [`SnapshotStore`](crate::ports::SnapshotStore).
+//!
+//! # Where to begin reading
+//!
+//! [`DataDir`] is the directory, [`StateStore`] the state; `page_check` finds damage before LMDB
+//! meets it, [`StorageHealth`] says whether writes are accepted.
+//!
+//! # Invariants
+//!
+//! * A write of the log is durable before it is answered; writes are answered in order.
+//! * A full disk is never an error of a write: it waits. New proposals are refused meanwhile.
+//! * A flipped bit is an error that names the place, never a panic.
+//!
+//! May use: `ports`, `kernel::{model, time, state}`, `limits`, `error`.
+
+mod checksum;
+mod data_dir;
+mod dir_lock;
+mod env;
+mod health;
+mod page_check;
+mod page_format;
+mod stamp;
+mod state_env;
+mod state_store;
+
+pub(crate) use data_dir::{DataDir, DataDirConfig};
+pub(crate) use health::{StorageCondition, StorageHealth};
+pub(crate) use state_store::{StateStore, StateView};

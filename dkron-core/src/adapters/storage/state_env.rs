@@ -1,0 +1,453 @@
+//! The state on disk: every table a database of one LMDB environment.
+//!
+//! A value is followed by a checksum of it and its key. The last commit may be lost with the power
+//! (`NO_META_SYNC`): the log has it. Readers never wait for the writer, nor it for them.
+
+use std::io::{self, Write};
+use std::ops::{Bound, ControlFlow};
+use std::path::Path;
+use std::sync::Arc;
+
+use heed::{RoTxn, RwTxn, WithoutTls};
+
+use super::checksum::{CHECKSUM_BYTES, checksum, verified};
+use super::env::{ByteTable, EnvConfig, OpenEnv, io_error, is_map_full};
+use super::health::{StorageHealth, Writer};
+use super::page_check::PageCheck;
+use crate::error::{Error, ErrorKind};
+use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, TablesMut};
+use crate::ports::Change;
+
+/// How much the state can hold. Address space, not memory.
+const MAP_BYTES_MAX: usize = 1 << 40;
+/// LMDB's limit.
+const KEY_BYTES_MAX: usize = 511;
+/// How many tables there are.
+const TABLES: usize = Table::ALL.len();
+
+/// The open state of a data dir.
+pub struct LmdbState {
+    env: OpenEnv<TABLES>,
+    health: Arc<StorageHealth>,
+}
+
+impl LmdbState {
+    /// Opens or makes the state in the directory `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if it is damaged or cannot be opened.
+    pub fn open(path: &Path, health: Arc<StorageHealth>) -> Result<Self, Error> {
+        let config = EnvConfig {
+            path: path.to_owned(),
+            map_bytes_max: MAP_BYTES_MAX,
+            may_lose_last_commit: true,
+            tables: Table::ALL.map(Table::as_str),
+        };
+        // Values on pages of their own, such as outputs, are verified when they are read: there may
+        // be gigabytes of them.
+        let check = PageCheck { verify: &mut verify_record, reads_big_values: false };
+        Ok(Self { env: OpenEnv::open(&config, check)?, health })
+    }
+
+    /// Opens a view of what is committed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the environment has failed or has too many readers,
+    /// [`ErrorKind::Stopped`] in a forked child.
+    pub fn read(&self) -> Result<LmdbView<'_>, Error> {
+        self.health.check_process()?;
+        let txn = self.env.env().read_txn().map_err(|error| self.failed("read", error))?;
+        Ok(LmdbView { txn, env: &self.env })
+    }
+
+    /// Makes a change and commits it; waits while the disk is full. See
+    /// [`Replica::update`](crate::ports::Replica::update).
+    pub fn update<C: Change>(&self, change: &mut C) -> Result<C::Output, Error> {
+        self.health.check_process()?;
+        let mut tries = 0;
+        loop {
+            match self.try_update(change) {
+                Ok(output) => {
+                    self.health.set(Writer::State, false);
+                    return Ok(output);
+                }
+                Err(Failure::Full) => {
+                    self.health.set(Writer::State, true);
+                    if !self.health.wait_for_retry(tries) {
+                        let message = "write the state: the disk is full and the node stops";
+                        return Err(Error::new(ErrorKind::Stopped, message));
+                    }
+                    tries += 1;
+                }
+                Err(Failure::Store(error)) => return Err(self.failed("write", error)),
+                Err(Failure::Table(error)) => {
+                    let message = format!("apply to the state in {}", self.env.path().display());
+                    return Err(Error::new(ErrorKind::Storage, message).with_source(error));
+                }
+            }
+        }
+    }
+
+    fn try_update<C: Change>(&self, change: &mut C) -> Result<C::Output, Failure> {
+        let txn = self.env.env().write_txn().map_err(|error| self.classify(error))?;
+        let mut tables = LmdbUpdate { txn, env: &self.env, failure: None };
+        let made = change.make(&mut tables);
+        // A change that could not be written whole must not be committed, whatever it answered.
+        if let Some(error) = tables.failure.take() {
+            return Err(self.classify(error));
+        }
+        let output = made.map_err(Failure::Table)?;
+        tables.txn.commit().map_err(|error| self.classify(error))?;
+        Ok(output)
+    }
+
+    fn classify(&self, error: heed::Error) -> Failure {
+        let is_full =
+            is_map_full(&error) || io_error(&error).is_some_and(|error| self.health.is_full(error));
+        if is_full { Failure::Full } else { Failure::Store(error) }
+    }
+
+    fn failed(&self, action: &str, error: heed::Error) -> Error {
+        let message = format!("{action} the state in {}", self.env.path().display());
+        Error::new(ErrorKind::Storage, message).with_source(error)
+    }
+}
+
+/// Why a change was not committed.
+enum Failure {
+    /// There was no space; it may be tried again.
+    Full,
+    /// The environment failed.
+    Store(heed::Error),
+    /// The change itself gave up.
+    Table(TableError),
+}
+
+/// A consistent view of the committed state.
+pub struct LmdbView<'a> {
+    txn: RoTxn<'a, WithoutTls>,
+    env: &'a OpenEnv<TABLES>,
+}
+
+/// The state in the middle of a change.
+pub struct LmdbUpdate<'a> {
+    txn: RwTxn<'a>,
+    env: &'a OpenEnv<TABLES>,
+    /// The first error of the environment; after it the transaction is void.
+    failure: Option<heed::Error>,
+}
+
+impl Tables for LmdbView<'_> {
+    fn get_with<R>(
+        &self,
+        table: Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, TableError> {
+        get_with(&self.txn, self.env, table, key, read)
+    }
+
+    fn walk(
+        &self,
+        table: Table,
+        range: KeyRange<'_>,
+        order: Order,
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), TableError> {
+        walk(&self.txn, self.env, table, range, order, visit)
+    }
+
+    fn len(&self, table: Table) -> Result<u64, TableError> {
+        len(&self.txn, self.env, table)
+    }
+}
+
+impl Tables for LmdbUpdate<'_> {
+    fn get_with<R>(
+        &self,
+        table: Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, TableError> {
+        get_with(&self.txn, self.env, table, key, read)
+    }
+
+    fn walk(
+        &self,
+        table: Table,
+        range: KeyRange<'_>,
+        order: Order,
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), TableError> {
+        walk(&self.txn, self.env, table, range, order, visit)
+    }
+
+    fn len(&self, table: Table) -> Result<u64, TableError> {
+        len(&self.txn, self.env, table)
+    }
+}
+
+impl LmdbUpdate<'_> {
+    /// Keeps the first error of the environment, and answers it in the words of the tables.
+    fn note<R>(&mut self, table: Table, result: heed::Result<R>) -> Result<R, TableError> {
+        result.map_err(|error| {
+            let answer = store_error("write", table, &error);
+            self.failure.get_or_insert(error);
+            answer
+        })
+    }
+}
+
+impl TablesMut for LmdbUpdate<'_> {
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), TableError> {
+        let sum = checksum(&[key, value]);
+        let write = |space: &mut heed::ReservedSpace<'_>| -> io::Result<()> {
+            space.write_all(value)?;
+            space.write_all(&sum)
+        };
+        let db = handle(self.env, table);
+        let result = db.put_reserved(&mut self.txn, key, value.len() + CHECKSUM_BYTES, write);
+        self.note(table, result)
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool, TableError> {
+        if !is_key(key) {
+            return Ok(false);
+        }
+        let result = handle(self.env, table).delete(&mut self.txn, key);
+        self.note(table, result)
+    }
+
+    fn clear(&mut self, table: Table) -> Result<(), TableError> {
+        let result = handle(self.env, table).clear(&mut self.txn);
+        self.note(table, result)
+    }
+}
+
+fn handle(env: &OpenEnv<TABLES>, table: Table) -> ByteTable {
+    env.table(table as usize)
+}
+
+/// Keys that LMDB does not take are in no table.
+fn is_key(key: &[u8]) -> bool {
+    (1..=KEY_BYTES_MAX).contains(&key.len())
+}
+
+fn get_with<R>(
+    txn: &RoTxn<'_, WithoutTls>,
+    env: &OpenEnv<TABLES>,
+    table: Table,
+    key: &[u8],
+    read: impl FnOnce(&[u8]) -> R,
+) -> Result<Option<R>, TableError> {
+    if !is_key(key) {
+        return Ok(None);
+    }
+    let found = handle(env, table).get(txn, key);
+    match found.map_err(|error| store_error("read", table, &error))? {
+        None => Ok(None),
+        Some(stored) => {
+            let value = verified(key, stored).ok_or_else(|| corrupt(table, key))?;
+            Ok(Some(read(value)))
+        }
+    }
+}
+
+fn walk(
+    txn: &RoTxn<'_, WithoutTls>,
+    env: &OpenEnv<TABLES>,
+    table: Table,
+    range: KeyRange<'_>,
+    order: Order,
+    mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+) -> Result<(), TableError> {
+    let Some(range) = without_empty_keys(range) else { return Ok(()) };
+    let db = handle(env, table);
+    let failed = |error| store_error("read", table, &error);
+    let mut step = |record: heed::Result<(&[u8], &[u8])>| {
+        let (key, stored) = record.map_err(failed)?;
+        let value = verified(key, stored).ok_or_else(|| corrupt(table, key))?;
+        Ok(visit(key, value))
+    };
+    match order {
+        Order::Ascending => {
+            for record in db.range(txn, &range).map_err(failed)? {
+                if step(record)?.is_break() {
+                    break;
+                }
+            }
+        }
+        Order::Descending => {
+            for record in db.rev_range(txn, &range).map_err(failed)? {
+                if step(record)?.is_break() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// LMDB cannot look for an empty key: there is none, so bounds by it say the same in other words.
+/// `None` if the range holds nothing.
+fn without_empty_keys<'a>((lower, upper): KeyRange<'a>) -> Option<KeyRange<'a>> {
+    let lower = match lower {
+        Bound::Included(b"") | Bound::Excluded(b"") => Bound::Unbounded,
+        other => other,
+    };
+    let is_empty = match (lower, upper) {
+        (_, Bound::Included(b"") | Bound::Excluded(b"")) => true,
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (
+            Bound::Included(from) | Bound::Excluded(from),
+            Bound::Included(to) | Bound::Excluded(to),
+        ) => from >= to,
+        _ => false,
+    };
+    (!is_empty).then_some((lower, upper))
+}
+
+fn len(
+    txn: &RoTxn<'_, WithoutTls>,
+    env: &OpenEnv<TABLES>,
+    table: Table,
+) -> Result<u64, TableError> {
+    handle(env, table).len(txn).map_err(|error| store_error("read", table, &error))
+}
+
+/// Judges a record of the file before LMDB opens it.
+fn verify_record(table: &[u8], key: &[u8], stored: &[u8]) -> Result<(), String> {
+    if verified(key, stored).is_some() {
+        return Ok(());
+    }
+    Err(format!(
+        "record \"{}\" of table \"{}\" does not match its checksum",
+        key.escape_ascii(),
+        table.escape_ascii()
+    ))
+}
+
+fn corrupt(table: Table, key: &[u8]) -> TableError {
+    TableError::Corrupt {
+        table: table.as_str(),
+        reason: format!("\"{}\" does not match its checksum", key.escape_ascii()),
+    }
+}
+
+fn store_error(action: &'static str, table: Table, error: &heed::Error) -> TableError {
+    TableError::Store { action, table: table.as_str(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::state::conformance::check_tables;
+
+    fn open(path: &Path) -> LmdbState {
+        LmdbState::open(path, Arc::new(StorageHealth::new(None))).unwrap()
+    }
+
+    /// Writes one record.
+    struct Put<'a>(Table, &'a [u8], &'a [u8]);
+
+    impl Change for Put<'_> {
+        type Output = ();
+
+        fn make(&mut self, tables: &mut impl TablesMut) -> Result<(), TableError> {
+            tables.put(self.0, self.1, self.2)
+        }
+    }
+
+    fn get(state: &LmdbState, table: Table, key: &[u8]) -> Option<Vec<u8>> {
+        state.read().unwrap().get_with(table, key, <[u8]>::to_vec).unwrap()
+    }
+
+    #[test]
+    fn the_state_on_disk_keeps_the_contract_of_tables() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut made = 0;
+        check_tables(|| {
+            made += 1;
+            // The suite takes tables that own themselves: the environments stay for the process.
+            let state: &'static LmdbState =
+                Box::leak(Box::new(open(&dir.path().join(made.to_string()))));
+            let txn = state.env.env().write_txn().unwrap();
+            LmdbUpdate { txn, env: &state.env, failure: None }
+        });
+    }
+
+    #[test]
+    fn a_change_is_there_after_opening_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = open(dir.path());
+        state.update(&mut Put(Table::Jobs, b"a", b"1")).unwrap();
+        drop(state);
+
+        let state = open(dir.path());
+
+        assert_eq!(get(&state, Table::Jobs, b"a").as_deref(), Some(&b"1"[..]));
+    }
+
+    #[test]
+    fn a_change_that_fails_leaves_nothing() {
+        /// Writes, then gives up.
+        struct GiveUp;
+
+        impl Change for GiveUp {
+            type Output = ();
+
+            fn make(&mut self, tables: &mut impl TablesMut) -> Result<(), TableError> {
+                tables.put(Table::Jobs, b"a", b"1")?;
+                Err(TableError::Corrupt { table: "jobs", reason: "so".to_owned() })
+            }
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        let state = open(dir.path());
+
+        let error = state.update(&mut GiveUp).unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert_eq!(get(&state, Table::Jobs, b"a"), None);
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_is_an_error_and_not_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = open(dir.path());
+        let error = state.update(&mut Put(Table::Jobs, &[b'x'; 512], b"1")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.report());
+    }
+
+    #[test]
+    fn readers_see_what_was_committed_when_they_began() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = open(dir.path());
+        state.update(&mut Put(Table::Jobs, b"n", &0u64.to_be_bytes())).unwrap();
+
+        std::thread::scope(|scope| {
+            let state = &state;
+            for _ in 0..4 {
+                scope.spawn(move || {
+                    let mut before = 0;
+                    while before < 200 {
+                        let view = state.read().unwrap();
+                        let read = || {
+                            let value = view.get_with(Table::Jobs, b"n", <[u8]>::to_vec).unwrap();
+                            u64::from_be_bytes(value.unwrap().try_into().unwrap())
+                        };
+                        let now = read();
+                        assert!(now >= before, "{now} after {before}");
+                        assert_eq!(read(), now, "a view does not change");
+                        before = now;
+                    }
+                });
+            }
+            for n in 1..=200u64 {
+                state.update(&mut Put(Table::Jobs, b"n", &n.to_be_bytes())).unwrap();
+            }
+        });
+    }
+}
