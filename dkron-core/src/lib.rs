@@ -37,8 +37,8 @@ pub use kernel::time::{
 /// Schedules: when a job is due, and what an expression means.
 pub mod schedule {
     pub use crate::kernel::schedule::{
-        ClockRule, Field, FieldError, FieldFault, GraceFault, Schedule, ScheduleContext,
-        ScheduleError,
+        ClockRule, ExplainedFire, Explanation, Field, FieldError, FieldFault, GraceFault, Schedule,
+        ScheduleContext, ScheduleError, explain,
     };
     pub use crate::kernel::{model::DstPolicy, time::GoDurationError};
 }

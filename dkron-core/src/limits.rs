@@ -82,3 +82,6 @@ pub const SCHEDULE_BYTES_MAX: usize = 4_096;
 /// Free space below which new proposals are refused, in bytes, so that what was accepted before
 /// still fits. On a disk of less than sixteen times this, a sixteenth of it.
 pub const DISK_RESERVE_BYTES: u64 = 8 << 20;
+
+/// Fire times that an explanation of a schedule lists at most.
+pub const EXPLAINED_FIRES_MAX: usize = 1_000;

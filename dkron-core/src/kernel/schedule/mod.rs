@@ -8,7 +8,7 @@
 //!
 //! [`Schedule`] is the face. `parse` takes the text apart, `field` reads one field, `cron` searches
 //! the calendar for a matching local time, `clock` lays that over the changes of a zone's clock.
-//!
+//! [`explain`] says in English what a schedule means.
 //!
 //! # Invariants
 //!
@@ -18,24 +18,37 @@
 //!   the one of the reference, and takes one step per month at most.
 //! * Parsing never panics, and what it refuses says why in Dkron's words.
 //!
-//! Checked by `corpus_test` (known answers that other programs agree on) and `property_test` (a
-//! second-by-second oracle, every zone, every change of a clock).
+//! Checked by `corpus_test` (known answers that other programs agree on), `property_test` (naive
+//! oracles, random expressions, zones and dates) and `transitions_test` (every zone, every change).
 //!
 //! May use: `model`, `time`, `limits`, `error`.
 
 mod clock;
 mod cron;
 mod error;
+mod explain;
 mod field;
 mod fire_times;
 mod grace;
 mod hint;
 mod parse;
+mod words;
 
 pub use clock::ClockRule;
 pub use error::{FieldError, FieldFault, GraceFault, ScheduleError};
+pub use explain::{ExplainedFire, Explanation, explain};
 pub use field::Field;
 pub use fire_times::{Schedule, ScheduleContext};
 
 #[cfg(test)]
 mod corpus_test;
+#[cfg(test)]
+mod grammar_test;
+#[cfg(test)]
+mod next_test;
+#[cfg(test)]
+mod oracle_test;
+#[cfg(test)]
+mod property_test;
+#[cfg(test)]
+mod transitions_test;
