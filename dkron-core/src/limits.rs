@@ -41,6 +41,10 @@ pub const PROCESS_LOOK_PERIOD: Duration = Duration::from_millis(250);
 /// Executions kept per job unless its retention says otherwise (Dkron's figure).
 pub const EXECUTIONS_PER_JOB_DEFAULT: u32 = 100;
 
+/// Executions that one end of an execution may remove under its job's retention, so that a lowered
+/// retention does not hold up the log; the rest goes with the ends that follow.
+pub const RETENTION_REMOVALS_MAX: u32 = 256;
+
 /// Skipped fires kept per job, newest first; a range of fires collapsed by catch-up counts as one.
 pub const SKIPS_PER_JOB_MAX: u32 = 100;
 

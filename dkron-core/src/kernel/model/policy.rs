@@ -77,6 +77,29 @@ pub enum RetryBackoff {
     },
 }
 
+impl RetryBackoff {
+    /// Returns how long to wait before attempt number `attempt`, when the one before it ran for
+    /// `run_time`. Integer arithmetic, so that every server computes the same; saturates.
+    ///
+    /// `attempt` is at least 2; a smaller one counts as 2.
+    pub fn wait_before(self, attempt: u32, run_time: Duration) -> Duration {
+        /// Dkron's unit of waiting.
+        const STEP: Duration = Duration::from_millis(500);
+        match self {
+            Self::Dkron => {
+                let units = run_time.as_millis() / STEP.as_millis();
+                let doublings = units.checked_ilog2();
+                doublings.map_or(Duration::ZERO, |n| STEP.saturating_mul(n.saturating_add(attempt)))
+            }
+            Self::Fixed { delay } => delay,
+            Self::Exponential { initial, max } => {
+                let factor = 1_u32.checked_shl(attempt.saturating_sub(2)).unwrap_or(u32::MAX);
+                initial.saturating_mul(factor).min(max)
+            }
+        }
+    }
+}
+
 /// On how many of the nodes that match a fire starts. `placement` on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PlacementPolicy {

@@ -13,14 +13,21 @@
 //!
 //! May use: `model`, `time`, `limits`, `invariant`, `error`; not `schedule`.
 
+mod apply;
+mod codec;
 mod command;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod event;
+mod keys;
 mod memory;
 mod outcome;
+pub mod query;
+mod rows;
 mod table;
 
+pub use apply::apply;
+pub use codec::{DecodeError, decode_entry, encode_entry};
 pub use command::{
     ApplyJobs, Command, DueKind, DueRow, Entry, Envelope, Fire, JobWrite, Report, RequestId,
     StoredOutput, Target, Verdict,

@@ -1,0 +1,60 @@
+//! Claims that end before their run does: taken back, or asked to stop.
+
+use super::fires::FireId;
+use super::{Apply, Stop, half_a_job};
+use crate::kernel::model::{Execution, ExecutionId, JobName, Skip, SkipReason};
+use crate::kernel::state::codec::ExecutionRecord;
+use crate::kernel::state::{Event, Outcome, Rejection, Table, TablesMut, keys, rows};
+
+impl<T: TablesMut> Apply<'_, T> {
+    /// Takes back a claim that its node never heard of.
+    pub(super) fn withdraw(
+        &mut self,
+        job: &JobName,
+        id: &ExecutionId,
+        token: u64,
+        reason: &SkipReason,
+    ) -> Result<Outcome, Stop> {
+        let execution = self.running(job, id)?;
+        if execution.token != token {
+            let (job, execution) = (job.clone(), id.clone());
+            return Err(Rejection::Fenced { job, execution }.into());
+        }
+        let mut row = rows::status(self.tables, job)?.ok_or_else(half_a_job)?;
+        self.tables.delete(Table::Running, &keys::execution(job, id))?;
+        row.running = row.running.saturating_sub(1);
+        row.status.executions = row.status.executions.saturating_sub(1);
+
+        let (first, last) = (execution.fire_time, execution.fire_time);
+        let skip = Skip { job: job.clone(), first, last, fires: 1, reason: reason.clone() };
+        self.file_skip(&mut row, &skip)?;
+        let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
+        // A first attempt leaves no result; a later one leaves that of the attempt before it.
+        let result = (execution.attempt > 1).then_some(false);
+        self.events.push(Event::Withdrawn { execution, skip });
+        let complete = self.settle(job, fire, result)?;
+        self.conclude(job, row, fire, complete)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Notes that a running execution shall end. Asking again asks its node again.
+    pub(super) fn cancel(&mut self, job: &JobName, id: &ExecutionId) -> Result<Outcome, Stop> {
+        let mut execution = self.running(job, id)?;
+        if !execution.is_cancel_requested {
+            execution.is_cancel_requested = true;
+            let key = keys::execution(job, id);
+            let value = self.scratch.encode(&ExecutionRecord::new(&execution, 0));
+            self.tables.put(Table::Running, &key, value)?;
+        }
+        self.events.push(Event::CancelRequested(execution));
+        Ok(Outcome::Done)
+    }
+
+    fn running(&self, job: &JobName, id: &ExecutionId) -> Result<Execution, Stop> {
+        let running = rows::execution(self.tables, Table::Running, job, id)?;
+        running.ok_or_else(|| {
+            let (job, execution) = (job.clone(), id.clone());
+            Rejection::ExecutionNotRunning { job, execution }.into()
+        })
+    }
+}

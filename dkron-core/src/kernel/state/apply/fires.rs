@@ -1,0 +1,298 @@
+//! Fires: claimed for their nodes, or skipped.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::jobs::is_one_shot;
+use super::{Apply, Stop, half_a_job};
+use crate::kernel::model::{
+    Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Job, JobName, Skip,
+    SkipReason,
+};
+use crate::kernel::state::codec::{ExecutionRecord, FireProgress, StatusRow};
+use crate::kernel::state::{
+    Claim, DueKind, Event, Fire, Order, Outcome, Rejection, Table, TableError, TablesMut, Target,
+    Verdict, keys, rows,
+};
+use crate::kernel::time::Timestamp;
+
+/// Which fire an attempt belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct FireId {
+    pub(super) fire_time: Timestamp,
+    pub(super) cause: Cause,
+}
+
+/// An attempt that a decision is about.
+struct Attempt {
+    fire: FireId,
+    /// Counts from 1.
+    number: u32,
+    /// When it is due.
+    at: Timestamp,
+}
+
+impl Attempt {
+    /// Reads off the decision which attempt it is about.
+    fn of(fire: &Fire) -> Self {
+        let first =
+            |fire_time, cause| Self { fire: FireId { fire_time, cause }, number: 1, at: fire_time };
+        match &fire.due {
+            None => first(fire.at, Cause::Manual),
+            Some(row) => match &row.kind {
+                DueKind::Schedule => first(row.at, Cause::Schedule),
+                DueKind::Dependent { .. } => first(row.at, Cause::Parent),
+                DueKind::Retry { fire_time, cause, attempt, .. } => Self {
+                    fire: FireId { fire_time: *fire_time, cause: *cause },
+                    number: *attempt,
+                    at: row.at,
+                },
+            },
+        }
+    }
+}
+
+impl<T: TablesMut> Apply<'_, T> {
+    pub(super) fn fire(&mut self, fire: &Fire) -> Result<Outcome, Stop> {
+        let row = self.status_of(&fire.job)?;
+        self.check_due(fire, &row)?;
+        let job = rows::job(self.tables, &fire.job)?.ok_or_else(half_a_job)?;
+        let attempt = Attempt::of(fire);
+        match &fire.verdict {
+            Verdict::Start { targets } if !targets.is_empty() => {
+                if job.concurrency == ConcurrencyPolicy::Forbid && !fire.is_forced {
+                    self.check_overlap(&fire.job, attempt.fire)?;
+                }
+                self.start(fire, row, job, attempt, targets)
+            }
+            // No instant goes without an outcome, not even for a proposer that forgot its targets.
+            Verdict::Start { .. } => {
+                let reason = SkipReason::NoCapableNode { wanted: "a target".to_owned() };
+                self.skip(fire, row, &job, &attempt, (fire.at, 1, reason))
+            }
+            Verdict::Skip { last, fires, reason } => {
+                self.skip(fire, row, &job, &attempt, (*last, *fires, reason.clone()))
+            }
+        }
+    }
+
+    /// Checks that the decision was made for what is stored.
+    fn check_due(&self, fire: &Fire, row: &StatusRow) -> Result<(), Stop> {
+        let revision = row.status.revision;
+        if revision != fire.revision {
+            return Err(Rejection::Moved { job: fire.job.clone(), revision }.into());
+        }
+        let is_there = match &fire.due {
+            None => true,
+            Some(due) if due.job != fire.job => false,
+            Some(due) if due.kind == DueKind::Schedule => row.status.next == Some(due.at),
+            Some(due) => rows::exists(self.tables, Table::Due, &keys::due(due))?,
+        };
+        if is_there { Ok(()) } else { Err(Rejection::FireDecided { job: fire.job.clone() }.into()) }
+    }
+
+    /// Checks that no execution of another fire of the job runs.
+    fn check_overlap(&self, job: &JobName, fire: FireId) -> Result<(), Stop> {
+        let mut in_the_way = None;
+        let rows = keys::rows_of(job.as_str());
+        rows::scan(self.tables, Table::Running, rows.range(), Order::Ascending, |key, value| {
+            let (fire_time, cause) = ExecutionRecord::decode_fire(value)?;
+            if fire == (FireId { fire_time, cause }) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            in_the_way = Some(keys::parse_execution(key)?.1);
+            Ok(ControlFlow::Break(()))
+        })?;
+        match in_the_way {
+            Some(running) => Err(Rejection::Overlap { job: job.clone(), running }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes away the due row that the decision is about, and sets the schedule's next one.
+    fn consume(
+        &mut self,
+        fire: &Fire,
+        row: &mut StatusRow,
+        job: &Job,
+        last: Timestamp,
+    ) -> Result<(), TableError> {
+        let Some(due) = &fire.due else { return Ok(()) };
+        if due.kind != DueKind::Schedule {
+            return self.delete_due(due);
+        }
+        let next = if is_one_shot(&job.schedule) { None } else { fire.next };
+        self.move_schedule(&fire.job, row.status.next, next)?;
+        row.status.next = next;
+        row.status.last_fire = row.status.last_fire.max(Some(last));
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        fire: &Fire,
+        mut row: StatusRow,
+        job: Job,
+        mut attempt: Attempt,
+        targets: &[Target],
+    ) -> Result<Outcome, Stop> {
+        self.consume(fire, &mut row, &job, attempt.at)?;
+        let mut due_ns = instant_ns(attempt.at);
+        let free_ns = self.free_instant(&fire.job, due_ns)?;
+        if fire.due.is_none() && free_ns > due_ns {
+            let later = Duration::from_nanos(free_ns - due_ns);
+            attempt.at = attempt.at.saturating_add(later);
+            attempt.fire.fire_time = attempt.at;
+        }
+        due_ns = free_ns;
+
+        let job = Arc::new(job);
+        let mut executions = Vec::with_capacity(targets.len());
+        for target in targets {
+            let id = ExecutionId { due_ns, node: target.node.clone() };
+            let key = keys::execution(&fire.job, &id);
+            if !executions.is_empty() && rows::exists(self.tables, Table::Running, &key)? {
+                continue; // The same node twice is one target.
+            }
+            self.claim(&job, row.status.revision, &attempt, id.clone(), target.instance)?;
+            executions.push(id);
+        }
+        let claimed = executions.len() as u32;
+        self.open_rows(&fire.job, &attempt, claimed)?;
+        row.running += claimed;
+        row.status.executions += claimed;
+        self.save_status(&fire.job, &row)?;
+        Ok(Outcome::Claimed { executions })
+    }
+
+    fn claim(
+        &mut self,
+        job: &Arc<Job>,
+        revision: u64,
+        attempt: &Attempt,
+        id: ExecutionId,
+        instance: u64,
+    ) -> Result<(), TableError> {
+        self.counters.token += 1;
+        let execution = Execution {
+            job: job.name.clone(),
+            id,
+            fire_time: attempt.fire.fire_time,
+            cause: attempt.fire.cause,
+            attempt: attempt.number,
+            token: self.counters.token,
+            instance,
+            started_at: attempt.at,
+            finished_at: None,
+            state: ExecutionState::Running,
+            is_cancel_requested: false,
+            output_bytes_total: 0,
+        };
+        let key = keys::execution(&execution.job, &execution.id);
+        let value = self.scratch.encode(&ExecutionRecord::new(&execution, 0));
+        self.tables.put(Table::Running, &key, value)?;
+        let (job, start_at) = (Arc::clone(job), attempt.at);
+        self.events.push(Event::Claimed(Claim { execution, job, revision, start_at }));
+        Ok(())
+    }
+
+    /// Notes on how many nodes a fire goes on, if that is not one.
+    fn open_rows(
+        &mut self,
+        job: &JobName,
+        attempt: &Attempt,
+        claimed: u32,
+    ) -> Result<(), TableError> {
+        let gained = claimed.saturating_sub(1);
+        if gained == 0 {
+            return Ok(());
+        }
+        let FireId { fire_time, cause } = attempt.fire;
+        let mut progress = if attempt.number == 1 {
+            FireProgress::default()
+        } else {
+            rows::fire_progress(self.tables, job, fire_time, cause)?
+        };
+        progress.open += gained;
+        self.put_progress(job, attempt.fire, &progress)
+    }
+
+    pub(super) fn put_progress(
+        &mut self,
+        job: &JobName,
+        fire: FireId,
+        progress: &FireProgress,
+    ) -> Result<(), TableError> {
+        let key = keys::fire(job, fire.fire_time, fire.cause);
+        self.tables.put(Table::Fires, &key, self.scratch.encode(progress))
+    }
+
+    /// Returns the first nanosecond from `due_ns` on that no execution of the job is named after.
+    fn free_instant(&self, job: &JobName, due_ns: u64) -> Result<u64, TableError> {
+        let mut free = due_ns;
+        loop {
+            let before = free;
+            for table in [Table::Running, Table::Executions] {
+                let taken = keys::executions_from(job, free);
+                rows::scan(self.tables, table, taken.range(), Order::Ascending, |key, _| {
+                    let taken_ns = keys::parse_execution_instant(key)?;
+                    if taken_ns > free {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    free = taken_ns.saturating_add(1);
+                    Ok(ControlFlow::Continue(()))
+                })?;
+            }
+            if free == before {
+                return Ok(free);
+            }
+        }
+    }
+
+    /// Returns the first instant from now on at which nothing of the job is due that is a child's
+    /// run: two successes of the parent are two fires of the child.
+    pub(super) fn free_dependent_instant(&self, job: &JobName) -> Result<Timestamp, TableError> {
+        let mut at = self.at;
+        loop {
+            let due_ns = instant_ns(at);
+            let free_ns = self.free_instant(job, due_ns)?;
+            at = at.saturating_add(Duration::from_nanos(free_ns - due_ns));
+            let waiting = keys::pending_dependents(job, at);
+            if at == Timestamp::MAX || rows::is_empty(self.tables, Table::Pending, waiting.range())?
+            {
+                return Ok(at);
+            }
+            at = at.saturating_add(Duration::from_nanos(1));
+        }
+    }
+
+    fn skip(
+        &mut self,
+        fire: &Fire,
+        mut row: StatusRow,
+        job: &Job,
+        attempt: &Attempt,
+        (last, fires, reason): (Timestamp, u32, SkipReason),
+    ) -> Result<Outcome, Stop> {
+        let is_retry = attempt.number > 1;
+        let (first, last) = match attempt.fire.fire_time {
+            first if is_retry => (first, first),
+            first => (first, last.max(first)),
+        };
+        self.consume(fire, &mut row, job, last)?;
+        let skip = Skip { job: fire.job.clone(), first, last, fires: fires.max(1), reason };
+        self.file_skip(&mut row, &skip)?;
+        self.events.push(Event::Skipped(skip));
+
+        let complete =
+            if is_retry { self.settle(&fire.job, attempt.fire, Some(false))? } else { None };
+        self.conclude(&fire.job, row, attempt.fire, complete)?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// Returns an instant as executions are named after it; those before 1970 share the number 0.
+fn instant_ns(at: Timestamp) -> u64 {
+    u64::try_from(at.as_unix_ns()).unwrap_or(0)
+}

@@ -1,0 +1,127 @@
+//! What is kept of what happened.
+
+use std::ops::ControlFlow;
+
+use super::{Apply, Stop};
+use crate::kernel::model::{Execution, JobName, Retention, Skip};
+use crate::kernel::state::codec::{ExecutionRecord, OutputRecord, SkipRecord, StatusRow};
+use crate::kernel::state::keys::{self, Key};
+use crate::kernel::state::{
+    Event, JobChange, Order, Outcome, StoredOutput, Table, TableError, TablesMut, rows,
+};
+use crate::limits::{RETENTION_REMOVALS_MAX, SKIPS_PER_JOB_MAX};
+
+impl<T: TablesMut> Apply<'_, T> {
+    /// Deletes the executions that have ended and the skips, and zeroes the counters.
+    ///
+    /// The status of the last run, daily statistics and running executions stay.
+    pub(super) fn delete_executions(&mut self, job: &JobName) -> Result<Outcome, Stop> {
+        let mut row = self.status_of(job)?;
+        for table in [Table::Executions, Table::Outputs, Table::Skips] {
+            let rows = keys::rows_of(job.as_str());
+            rows::delete_range(self.tables, table, rows.range(), |_, _| Ok(()))?;
+        }
+        let status = &mut row.status;
+        status.executions = row.running;
+        status.output_bytes = 0;
+        status.skips = 0;
+        status.success_count = 0;
+        status.error_count = 0;
+        status.last_success = None;
+        status.last_error = None;
+        self.save_status(job, &row)?;
+        self.events.push(Event::JobChanged { job: job.clone(), change: JobChange::Updated });
+        Ok(Outcome::Done)
+    }
+
+    /// Files an execution that has ended, with its output.
+    pub(super) fn file_execution(
+        &mut self,
+        row: &mut StatusRow,
+        execution: &Execution,
+        output: &StoredOutput,
+    ) -> Result<(), TableError> {
+        let key = keys::execution(&execution.job, &execution.id);
+        let kept = output.bytes.len() as u64;
+        self.tables.delete(Table::Running, &key)?;
+        let value = self.scratch.encode(&ExecutionRecord::new(execution, kept));
+        self.tables.put(Table::Executions, &key, value)?;
+        if kept > 0 {
+            let value = self.scratch.encode(&OutputRecord::new(output));
+            self.tables.put(Table::Outputs, &key, value)?;
+        }
+        row.running = row.running.saturating_sub(1);
+        row.status.output_bytes += kept;
+        Ok(())
+    }
+
+    /// Removes the oldest executions that `retention` does not keep.
+    pub(super) fn retain(
+        &mut self,
+        job: &JobName,
+        row: &mut StatusRow,
+        retention: &Retention,
+    ) -> Result<(), TableError> {
+        let executions_max = retention.executions_max.max(1);
+        let bytes_max = retention.output_bytes_max.unwrap_or(u64::MAX);
+        let oldest = retention.age_max.map(|age_max| self.at.saturating_sub(age_max));
+        let (mut ended, mut bytes) = (row.ended(), row.status.output_bytes);
+        if ended <= executions_max && bytes <= bytes_max && oldest.is_none() {
+            return Ok(());
+        }
+
+        let mut removed: Vec<(Key, u64)> = Vec::new();
+        let rows = keys::rows_of(job.as_str());
+        rows::scan(
+            self.tables,
+            Table::Executions,
+            rows.range(),
+            Order::Ascending,
+            |key, value| {
+                let (finished_at, kept) = ExecutionRecord::decode_end(value)?;
+                let is_too_old = oldest.is_some_and(|oldest| finished_at < Some(oldest));
+                let is_too_much = ended > executions_max || (bytes > bytes_max && ended > 1);
+                if !(is_too_old || is_too_much) || removed.len() == RETENTION_REMOVALS_MAX as usize
+                {
+                    return Ok(ControlFlow::Break(()));
+                }
+                ended = ended.saturating_sub(1);
+                bytes = bytes.saturating_sub(kept);
+                removed.push((Key::of(&[key]), kept));
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+        for (key, kept) in &removed {
+            self.tables.delete(Table::Executions, key)?;
+            if *kept > 0 {
+                self.tables.delete(Table::Outputs, key)?;
+            }
+        }
+        row.status.executions = row.running + ended;
+        row.status.output_bytes = bytes;
+        Ok(())
+    }
+
+    /// Files a skip, and removes the oldest one if there are too many.
+    pub(super) fn file_skip(&mut self, row: &mut StatusRow, skip: &Skip) -> Result<(), TableError> {
+        self.counters.serial += 1;
+        let key = keys::skip(&skip.job, skip.first, self.counters.serial);
+        let value = self.scratch.encode(&SkipRecord::new(skip));
+        self.tables.put(Table::Skips, &key, value)?;
+        if row.status.skips < SKIPS_PER_JOB_MAX {
+            row.status.skips += 1;
+            return Ok(());
+        }
+
+        let mut oldest = None;
+        let rows = keys::rows_of(skip.job.as_str());
+        self.tables.walk(Table::Skips, rows.range(), Order::Ascending, |key, _| {
+            oldest = Some(Key::of(&[key]));
+            ControlFlow::Break(())
+        })?;
+        if let Some(oldest) = oldest {
+            self.tables.delete(Table::Skips, &oldest)?;
+        }
+        Ok(())
+    }
+}

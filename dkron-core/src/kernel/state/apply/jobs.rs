@@ -1,0 +1,225 @@
+//! Definitions: written, toggled, deleted.
+
+use super::parents::{Forest, children, has_children};
+use super::{Apply, Stop, half_a_job};
+use crate::kernel::model::{Job, JobName, JobStatus, RunStatus};
+use crate::kernel::state::codec::{JobRecord, Scratch, StatusRow};
+use crate::kernel::state::{
+    Event, JobChange, JobWrite, Outcome, Rejection, Table, TableError, TablesMut, keys, rows,
+};
+use crate::kernel::time::Timestamp;
+use crate::limits::{DECLARED_BY_BYTES_MAX, JOB_BYTES_MAX};
+
+/// A write that has passed every check that concerns the job alone.
+pub(super) struct Checked<'w> {
+    write: &'w JobWrite,
+    record: Scratch,
+}
+
+impl<T: TablesMut> Apply<'_, T> {
+    pub(super) fn set_job(&mut self, write: &JobWrite) -> Result<Outcome, Stop> {
+        let checked = self.check_write(write)?;
+        if let Some(parent) = &write.job.parent_job {
+            let mut forest = Forest::new(&*self.tables);
+            forest.place(&write.job.name, Some(parent));
+            forest.check(&write.job.name, parent)?;
+        }
+        let (revision, _) = self.write_job(checked)?;
+        Ok(Outcome::Written { revision })
+    }
+
+    /// Checks what a write can be rejected for, but for its parent.
+    pub(super) fn check_write<'w>(&mut self, write: &'w JobWrite) -> Result<Checked<'w>, Stop> {
+        let name = &write.job.name;
+        if let Some(tag) = &write.job.declared_by {
+            check_tag(tag)?;
+        }
+        if let Some(expected) = write.if_revision {
+            let revision = rows::status(self.tables, name)?.map_or(0, |row| row.status.revision);
+            if revision != expected {
+                return Err(Rejection::Moved { job: name.clone(), revision }.into());
+            }
+        }
+        let mut record = Scratch::default();
+        let bytes = record.encode(&JobRecord::new(&write.job)).len();
+        if bytes > JOB_BYTES_MAX {
+            let job = name.clone();
+            return Err(Rejection::JobTooLarge { job, bytes, bytes_max: JOB_BYTES_MAX }.into());
+        }
+        Ok(Checked { write, record })
+    }
+
+    /// Writes a job; returns its revision, and what that changed.
+    pub(super) fn write_job(
+        &mut self,
+        checked: Checked<'_>,
+    ) -> Result<(u64, Option<JobChange>), TableError> {
+        let Checked { write, record } = checked;
+        let job = &write.job;
+        let old = rows::job(self.tables, &job.name)?;
+        let old_row = rows::status(self.tables, &job.name)?;
+        if old.is_some() != old_row.is_some() {
+            return Err(half_a_job());
+        }
+        let is_definition_changed = old.as_ref() != Some(job);
+
+        let mut row = old_row.clone().unwrap_or_default();
+        if let Some(restored) = &write.restored {
+            restore(&mut row.status, restored);
+        }
+        if is_definition_changed {
+            self.counters.revision += 1;
+            row.status.revision = self.counters.revision;
+            if old.as_ref().is_some_and(|old| old.schedule != job.schedule) {
+                row.status.last_fire = None;
+            }
+        }
+        row.status.next = next_of(job, old.as_ref(), &row.status, write.first);
+        if !is_definition_changed && old_row.as_ref() == Some(&row) {
+            return Ok((row.status.revision, None));
+        }
+
+        if is_definition_changed {
+            self.tables.put(Table::Jobs, job.name.as_str().as_bytes(), record.bytes())?;
+            self.move_edges(old.as_ref(), job)?;
+        }
+        self.move_schedule(&job.name, old_row.and_then(|row| row.status.next), row.status.next)?;
+        self.save_status(&job.name, &row)?;
+        let change = if old.is_some() { JobChange::Updated } else { JobChange::Created };
+        self.events.push(Event::JobChanged { job: job.name.clone(), change });
+        Ok((row.status.revision, Some(change)))
+    }
+
+    /// Moves what other tables hold of a definition.
+    fn move_edges(&mut self, old: Option<&Job>, job: &Job) -> Result<(), TableError> {
+        let old_parent = old.and_then(|old| old.parent_job.as_ref()).map(JobName::as_str);
+        let parent = job.parent_job.as_ref().map(JobName::as_str);
+        self.move_edge(Table::Children, old_parent, parent, &job.name)?;
+        let old_tag = old.and_then(|old| old.declared_by.as_deref());
+        self.move_edge(Table::Declared, old_tag, job.declared_by.as_deref(), &job.name)
+    }
+
+    fn move_edge(
+        &mut self,
+        table: Table,
+        from: Option<&str>,
+        to: Option<&str>,
+        job: &JobName,
+    ) -> Result<(), TableError> {
+        if from == to {
+            return Ok(());
+        }
+        if let Some(from) = from {
+            self.tables.delete(table, &keys::edge(from, job))?;
+        }
+        if let Some(to) = to {
+            self.tables.put(table, &keys::edge(to, job), &[])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_disabled(
+        &mut self,
+        name: &JobName,
+        revision: u64,
+        disabled: bool,
+        first: Option<Timestamp>,
+    ) -> Result<Outcome, Stop> {
+        let stored = self.status_of(name)?.status.revision;
+        if stored != revision {
+            return Err(Rejection::Moved { job: name.clone(), revision: stored }.into());
+        }
+        let mut job = rows::job(self.tables, name)?.ok_or_else(half_a_job)?;
+        job.disabled = disabled;
+        let write = JobWrite { job, first, if_revision: None, restored: None };
+        let mut record = Scratch::default();
+        record.encode(&JobRecord::new(&write.job));
+        let (revision, _) = self.write_job(Checked { write: &write, record })?;
+        Ok(Outcome::Written { revision })
+    }
+
+    pub(super) fn delete_job(&mut self, name: &JobName) -> Result<Outcome, Stop> {
+        let row = self.status_of(name)?;
+        let children = children(self.tables, name)?;
+        if !children.is_empty() {
+            return Err(has_children(name, &children).into());
+        }
+        self.remove_job(name, &row)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Removes a job with everything that is kept of it. It has no children.
+    pub(super) fn remove_job(&mut self, name: &JobName, row: &StatusRow) -> Result<(), TableError> {
+        let job = rows::job(self.tables, name)?.ok_or_else(half_a_job)?;
+        self.move_schedule(name, row.status.next, None)?;
+        let rows_of_job = keys::rows_of(name.as_str());
+        rows::delete_range(self.tables, Table::Pending, rows_of_job.range(), |tables, key| {
+            let due = keys::due_of_pending(key).map_err(|why| why.in_table(Table::Pending))?;
+            tables.delete(Table::Due, &due).map(|_| ())
+        })?;
+        for table in [Table::Executions, Table::Outputs, Table::Running, Table::Skips, Table::Fires]
+        {
+            rows::delete_range(self.tables, table, rows_of_job.range(), |_, _| Ok(()))?;
+        }
+        let parent = job.parent_job.as_ref().map(JobName::as_str);
+        self.move_edge(Table::Children, parent, None, name)?;
+        self.move_edge(Table::Declared, job.declared_by.as_deref(), None, name)?;
+        self.tables.delete(Table::Jobs, name.as_str().as_bytes())?;
+        self.tables.delete(Table::Status, name.as_str().as_bytes())?;
+        self.events.push(Event::JobChanged { job: name.clone(), change: JobChange::Deleted });
+        Ok(())
+    }
+}
+
+/// Checks that a tag fits a key.
+pub(super) fn check_tag(tag: &str) -> Result<(), Stop> {
+    if tag.is_empty() || tag.len() > DECLARED_BY_BYTES_MAX || tag.contains(char::is_control) {
+        return Err(Rejection::TagRefused { bytes_max: DECLARED_BY_BYTES_MAX }.into());
+    }
+    Ok(())
+}
+
+/// Raises what a client may raise, so that a backup can be restored; nothing is ever lowered.
+fn restore(status: &mut JobStatus, restored: &JobStatus) {
+    status.success_count = status.success_count.max(restored.success_count);
+    status.error_count = status.error_count.max(restored.error_count);
+    status.last_success = status.last_success.max(restored.last_success);
+    status.last_error = status.last_error.max(restored.last_error);
+    if status.status == RunStatus::Untriggered {
+        status.status = restored.status;
+    }
+}
+
+/// Says when a job is due next after a write.
+fn next_of(
+    job: &Job,
+    old: Option<&Job>,
+    status: &JobStatus,
+    first: Option<Timestamp>,
+) -> Option<Timestamp> {
+    if job.disabled || job.parent_job.is_some() {
+        return None;
+    }
+    if is_one_shot(&job.schedule) && status.last_fire.is_some() {
+        return None;
+    }
+    let keeps_its_instant = old.is_some_and(|old| {
+        !old.disabled
+            && old.parent_job.is_none()
+            && old.schedule == job.schedule
+            && old.timezone == job.timezone
+            && old.dst == job.dst
+            && old.starts_at == job.starts_at
+            && old.expires_at == job.expires_at
+    });
+    if keeps_its_instant { status.next } else { first }
+}
+
+/// Returns whether a schedule fires once in its life: neither a write nor a toggle repeats it.
+pub(super) fn is_one_shot(schedule: &str) -> bool {
+    schedule.starts_with("@at ") || schedule.starts_with("@after ")
+}
+
+#[cfg(test)]
+#[path = "jobs_test.rs"]
+mod tests;

@@ -1,0 +1,227 @@
+//! Definitions, statuses, and lists of jobs.
+
+use std::ops::{Bound, ControlFlow};
+
+use super::{Page, Part};
+use crate::kernel::model::{Job, JobName, JobStatus};
+use crate::kernel::state::codec::JobRecord;
+use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, apply, keys, rows};
+
+/// Chooses the jobs of a list.
+pub type Filter<'f, T> = &'f mut dyn FnMut(&JobRow<'_, T>) -> Result<bool, TableError>;
+
+/// Everything of a job but its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobView {
+    /// Its definition.
+    pub job: Job,
+    /// What the cluster computes of it.
+    pub status: JobStatus,
+    /// The jobs that have it as parent, in name order.
+    pub children: Vec<JobName>,
+}
+
+/// A job in a walk; what is not asked for is not decoded.
+pub struct JobRow<'a, T> {
+    tables: &'a T,
+    name: JobName,
+    record: &'a [u8],
+}
+
+impl<T: Tables> JobRow<'_, T> {
+    /// Returns the name.
+    pub fn name(&self) -> &JobName {
+        &self.name
+    }
+
+    /// Decodes the definition.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if it does not decode.
+    pub fn definition(&self) -> Result<Job, TableError> {
+        JobRecord::decode_job(&self.name, self.record).map_err(|why| why.in_table(Table::Jobs))
+    }
+
+    /// Reads and decodes the status.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the store fails or the status does not decode.
+    pub fn status(&self) -> Result<JobStatus, TableError> {
+        Ok(status(self.tables, &self.name)?.unwrap_or_default())
+    }
+
+    /// Reads and decodes everything.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the store fails or holds a record that does not decode.
+    pub fn view(&self) -> Result<JobView, TableError> {
+        let children = children(self.tables, &self.name)?;
+        Ok(JobView { job: self.definition()?, status: self.status()?, children })
+    }
+}
+
+/// Reads a job; `None` if there is none of that name.
+///
+/// # Errors
+///
+/// [`TableError`] if the store fails or holds a record that does not decode.
+pub fn job(tables: &impl Tables, name: &JobName) -> Result<Option<JobView>, TableError> {
+    let Some(job) = rows::job(tables, name)? else { return Ok(None) };
+    let status = status(tables, name)?.unwrap_or_default();
+    Ok(Some(JobView { job, status, children: children(tables, name)? }))
+}
+
+/// Reads a job's definition only.
+///
+/// # Errors
+///
+/// As [`job`].
+pub fn definition(tables: &impl Tables, name: &JobName) -> Result<Option<Job>, TableError> {
+    rows::job(tables, name)
+}
+
+/// Reads a job's status only.
+///
+/// # Errors
+///
+/// As [`job`].
+pub fn status(tables: &impl Tables, name: &JobName) -> Result<Option<JobStatus>, TableError> {
+    Ok(rows::status(tables, name)?.map(|row| row.status))
+}
+
+/// Returns a job's revision; 0 if there is no such job.
+///
+/// # Errors
+///
+/// As [`job`].
+pub fn revision(tables: &impl Tables, name: &JobName) -> Result<u64, TableError> {
+    Ok(status(tables, name)?.map_or(0, |status| status.revision))
+}
+
+/// Returns how many jobs there are. O(1).
+///
+/// # Errors
+///
+/// [`TableError`] if the store fails.
+pub fn job_count(tables: &impl Tables) -> Result<u64, TableError> {
+    tables.len(Table::Jobs)
+}
+
+/// Returns the names of a job's children, in name order.
+///
+/// # Errors
+///
+/// As [`job`].
+pub fn children(tables: &impl Tables, parent: &JobName) -> Result<Vec<JobName>, TableError> {
+    apply::children(tables, parent)
+}
+
+/// Returns the names of the jobs that a program declared, in name order.
+///
+/// # Errors
+///
+/// As [`job`].
+pub fn declared(tables: &impl Tables, tag: &str) -> Result<Vec<JobName>, TableError> {
+    let mut names = Vec::new();
+    let of_tag = keys::rows_of(tag);
+    rows::scan(tables, Table::Declared, of_tag.range(), Order::Ascending, |key, _| {
+        names.push(keys::parse_edge(key)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(names)
+}
+
+/// Returns a part of the jobs in name order, and how many match.
+///
+/// Without a filter this costs O(skip + limit) steps, and decodes the returned jobs only; with
+/// one, every job is shown to it, for the sake of the count.
+///
+/// # Errors
+///
+/// As [`job`], or what `filter` answers.
+pub fn jobs_page<T: Tables>(
+    tables: &T,
+    part: Part,
+    filter: Option<Filter<'_, T>>,
+) -> Result<Page<JobView>, TableError> {
+    let mut items = Vec::new();
+    let all = (Bound::Unbounded, Bound::Unbounded);
+    let Some(filter) = filter else {
+        let mut skip = part.skip;
+        if part.limit > 0 {
+            walk(tables, all, part.order, Some(&mut skip), |row| {
+                items.push(row.view()?);
+                Ok(items.len() < part.limit)
+            })?;
+        }
+        return Ok(Page { items, total: job_count(tables)? });
+    };
+    let mut total = 0;
+    walk(tables, all, part.order, None, |row| {
+        if filter(row)? {
+            if total >= part.skip && items.len() < part.limit {
+                items.push(row.view()?);
+            }
+            total += 1;
+        }
+        Ok(true)
+    })?;
+    Ok(Page { items, total })
+}
+
+/// Returns the first `limit` jobs after `after` in name order that match; `None` = from the first.
+///
+/// Ends as soon as it has them.
+///
+/// # Errors
+///
+/// As [`job`], or what `filter` answers.
+pub fn jobs_after<T: Tables>(
+    tables: &T,
+    after: Option<&JobName>,
+    limit: usize,
+    mut filter: impl FnMut(&JobRow<'_, T>) -> Result<bool, TableError>,
+) -> Result<Vec<JobView>, TableError> {
+    let mut items = Vec::new();
+    if limit == 0 {
+        return Ok(items);
+    }
+    let from = after.map_or(Bound::Unbounded, |name| Bound::Excluded(name.as_str().as_bytes()));
+    walk(tables, (from, Bound::Unbounded), Order::Ascending, None, |row| {
+        if filter(row)? {
+            items.push(row.view()?);
+        }
+        Ok(items.len() < limit)
+    })?;
+    Ok(items)
+}
+
+/// Shows jobs until `visit` answers false; the first `skip` ones are passed over undecoded.
+fn walk<T: Tables>(
+    tables: &T,
+    range: KeyRange<'_>,
+    order: Order,
+    mut skip: Option<&mut u64>,
+    mut visit: impl FnMut(&JobRow<'_, T>) -> Result<bool, TableError>,
+) -> Result<(), TableError> {
+    let mut fault = None;
+    tables.walk(Table::Jobs, range, order, |key, record| {
+        if let Some(skip) = skip.as_deref_mut().filter(|skip| **skip > 0) {
+            *skip -= 1;
+            return ControlFlow::Continue(());
+        }
+        let name = keys::job_name(key).map_err(|why| why.in_table(Table::Jobs));
+        match name.and_then(|name| visit(&JobRow { tables, name, record })) {
+            Ok(true) => ControlFlow::Continue(()),
+            Ok(false) => ControlFlow::Break(()),
+            Err(error) => {
+                fault = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    fault.map_or(Ok(()), Err)
+}
