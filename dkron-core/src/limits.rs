@@ -83,9 +83,42 @@ pub const FIRES_PER_ROUND_MAX: usize = 8_192;
 /// Longest schedule expression, in bytes: several times what it takes to list every value of every
 /// field.
 pub const SCHEDULE_BYTES_MAX: usize = 4_096;
+
 /// Free space below which new proposals are refused, in bytes, so that what was accepted before
 /// still fits. On a disk of less than sixteen times this, a sixteenth of it.
 pub const DISK_RESERVE_BYTES: u64 = 8 << 20;
 
 /// Fire times that an explanation of a schedule lists at most.
 pub const EXPLAINED_FIRES_MAX: usize = 1_000;
+
+/// Questions put to schedules in one round of planning merely to count what was missed. When they
+/// are used up, the counts of further jobs are lower bounds: counting must not keep what is due.
+pub const CATCH_UP_COUNT_PER_ROUND_MAX: u32 = 1 << 18;
+
+/// Rows of the due table passed over in one round of planning because their decision is put off.
+pub const DUE_ROWS_WALKED_MAX: usize = 1 << 16;
+
+/// How long after a leader took office, or after a gap of its watch, a fire waits for a node that
+/// can run it: nodes come back one by one when a whole cluster starts.
+pub const NODES_RETURN_MAX: Duration = Duration::from_secs(10);
+
+/// How long a further attempt waits for the node of the last one, or another one that can run it:
+/// the time a node takes to restart.
+pub const RETRY_NODE_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Parsed schedules kept by a node; a hundred bytes each, and as much for the key.
+pub const SCHEDULES_CACHED_MAX: usize = 1 << 15;
+
+/// A step of the engine that comes this much later than it was asked for means that nobody watched:
+/// the clock was put forward, or the process stood still.
+pub const CLOCK_JUMP_MIN: Duration = Duration::from_secs(5);
+
+/// How long before its instant a fire is decided: at least.
+pub const LOOK_AHEAD_MIN: Duration = Duration::from_millis(5);
+
+/// How long before its instant a fire is decided: at most, when commits are slow or many fires fall
+/// on one instant.
+pub const LOOK_AHEAD_MAX: Duration = Duration::from_secs(1);
+
+/// Longest time after which the engine of a leader wants to look again, whatever is due.
+pub const WAKE_UP_MAX: Duration = Duration::from_secs(3_600);

@@ -10,6 +10,7 @@
 //! decision needs (maths and replicated facts), `dispatch` the decisions, [`node`] the engine.
 #![deny(clippy::disallowed_types)]
 
+pub mod dispatch;
 pub mod model;
 pub mod node;
 pub mod schedule;

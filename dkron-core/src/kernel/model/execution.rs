@@ -142,6 +142,14 @@ pub enum SkipReason {
     TooLate,
     /// It was claimed, but the job was deleted, disabled or cancelled before its instant.
     Withdrawn,
+    /// The leader does not understand the stored schedule: another version wrote it. The job is not
+    /// due again before it is written.
+    ScheduleRefused {
+        /// What is wrong with it, in the words of the leader.
+        message: String,
+    },
+    /// The instant was decided before: the job was written while the clock was behind that instant.
+    AlreadyDecided,
 }
 
 /// A fire, or a row of consecutive fires, that was deliberately not started.

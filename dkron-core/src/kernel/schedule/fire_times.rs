@@ -175,6 +175,15 @@ impl Schedule {
         self.kind == Kind::Manual
     }
 
+    /// Returns the span of `@every`: whole seconds, at least one. Its instants count from one
+    /// another; those of other schedules, for which this is `None`, are fixed by their text.
+    pub fn period(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Every { period_s } => Some(Duration::from_secs(period_s)),
+            _ => None,
+        }
+    }
+
     /// Returns the zone in which the expression is read and its fire times are shown.
     pub fn zone(&self) -> Zone {
         self.zone

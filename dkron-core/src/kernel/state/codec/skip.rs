@@ -29,6 +29,8 @@ pub(super) enum ReasonRecord<'a> {
     CaughtUp,
     TooLate,
     Withdrawn,
+    ScheduleRefused(&'a str),
+    AlreadyDecided,
 }
 
 impl<'a> ReasonRecord<'a> {
@@ -43,6 +45,8 @@ impl<'a> ReasonRecord<'a> {
             SkipReason::CaughtUp => Self::CaughtUp,
             SkipReason::TooLate => Self::TooLate,
             SkipReason::Withdrawn => Self::Withdrawn,
+            SkipReason::ScheduleRefused { message } => Self::ScheduleRefused(message),
+            SkipReason::AlreadyDecided => Self::AlreadyDecided,
         }
     }
 
@@ -59,6 +63,10 @@ impl<'a> ReasonRecord<'a> {
             Self::CaughtUp => SkipReason::CaughtUp,
             Self::TooLate => SkipReason::TooLate,
             Self::Withdrawn => SkipReason::Withdrawn,
+            Self::ScheduleRefused(message) => {
+                SkipReason::ScheduleRefused { message: (*message).to_owned() }
+            }
+            Self::AlreadyDecided => SkipReason::AlreadyDecided,
         })
     }
 }

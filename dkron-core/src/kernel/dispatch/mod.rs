@@ -1,0 +1,42 @@
+//! What starts, where, or why not.
+//!
+//! Decides every due row of the state: claims it for nodes, or skips it with a reason. Writes
+//! nothing and remembers nothing but parsed schedules: the decisions are commands, which `apply`
+//! checks against the state they meet.
+//!
+//! # Where to begin reading
+//!
+//! [`plan_due`] decides what is due, [`plan_manual`] a run that somebody asked for, [`first_due`]
+//! when a job is due first. One rule a file: `runnable`, `catch_up`, `overlap`, `targets`, `retry`.
+//!
+//! # Invariants
+//!
+//! * Equal arguments give an equal plan (D3).
+//! * Each due row gets one decision, or waits with an instant at which its decision falls (D1).
+//! * Every skip has a reason (D2).
+//! * The work of a plan is bounded, however long nobody scheduled.
+//!
+//! Checked by `plan_test` and by the tests of `node`.
+//!
+//! May use: `state`, `schedule`, `model`, `time`, `limits`, `invariant`, `error`.
+
+mod catch_up;
+mod chain;
+mod facts;
+mod fires;
+mod first_due;
+mod manual;
+mod overlap;
+mod plan;
+mod random;
+mod retry;
+mod runnable;
+mod schedules;
+mod targets;
+mod waiting;
+
+pub use first_due::first_due;
+pub use manual::{ManualRun, ManualRunError, plan_manual};
+pub use plan::{Circumstances, Plan, plan_due};
+pub use schedules::Schedules;
+pub use waiting::{Waiting, WaitingRows};
