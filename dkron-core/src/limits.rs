@@ -51,6 +51,22 @@ pub const SKIPS_PER_JOB_MAX: u32 = 100;
 /// Largest stored job, in bytes of its encoding. The HTTP API takes bodies of 1 MiB at most.
 pub const JOB_BYTES_MAX: usize = 1 << 20;
 
+/// Longest text of a definition, in bytes: a display name, a tag, the key of a setting. Values of
+/// settings and of metadata are bounded by [`JOB_BYTES_MAX`] alone.
+pub const JOB_TEXT_BYTES_MAX: usize = 4_096;
+
+/// Entries in each map of a definition: tags, metadata, settings, processors.
+pub const JOB_MAP_ENTRIES_MAX: usize = 1_024;
+
+/// Further attempts after the first: what Dkron's clients hold in 32 bits.
+pub const RETRIES_MAX: u32 = i32::MAX as u32;
+
+/// Executions that a job's retention may keep.
+pub const EXECUTIONS_PER_JOB_MAX: u32 = 1_000_000;
+
+/// Longest span in a job's policies: ten years.
+pub const POLICY_SPAN_MAX: Duration = Duration::from_secs(3_650 * 86_400);
+
 /// Commands in one log entry. Bounds the time an apply holds the state's write transaction.
 pub const COMMANDS_PER_ENTRY_MAX: usize = 4_096;
 

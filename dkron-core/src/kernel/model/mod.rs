@@ -16,6 +16,7 @@ mod name;
 mod node;
 mod policy;
 mod status;
+mod validate;
 
 pub use execution::{
     Cause, Execution, ExecutionId, ExecutionState, ParseExecutionIdError, Skip, SkipReason,
@@ -29,3 +30,4 @@ pub use policy::{
     RetryBackoff,
 };
 pub use status::{JobStatus, RunStatus};
+pub use validate::ModelError;

@@ -74,6 +74,15 @@ pub fn job(tables: &impl Tables, name: &JobName) -> Result<Option<JobView>, Tabl
     Ok(Some(JobView { job, status, children: children(tables, name)? }))
 }
 
+/// Returns whether there is a job of that name. Decodes nothing.
+///
+/// # Errors
+///
+/// [`TableError`] if the store fails.
+pub fn job_exists(tables: &impl Tables, name: &JobName) -> Result<bool, TableError> {
+    rows::exists(tables, Table::Jobs, name.as_str().as_bytes())
+}
+
 /// Reads a job's definition only.
 ///
 /// # Errors

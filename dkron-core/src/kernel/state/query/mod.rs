@@ -18,8 +18,8 @@ use crate::kernel::time::Timestamp;
 pub use due::{due_rows, first_due, waiting};
 pub use executions::{execution, executions_page, output, running, running_count, skips};
 pub use jobs::{
-    Filter, JobRow, JobView, children, declared, definition, job, job_count, jobs_after, jobs_page,
-    revision, status,
+    Filter, JobRow, JobView, children, declared, definition, job, job_count, job_exists,
+    jobs_after, jobs_page, revision, status,
 };
 
 /// A part of a list, and how long the list is.
