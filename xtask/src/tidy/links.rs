@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::Finding;
+use super::prose::{lines, without_code};
 
 /// Checks one Markdown file of the tree at `root`.
 pub fn check(root: &Path, path: &str, text: &str) -> Vec<Finding> {
@@ -59,7 +60,7 @@ fn normal(path: &Path) -> PathBuf {
 /// Returns the targets of `[text](target)` outside code, with their lines.
 fn targets(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for (number, line) in prose(text) {
+    for (number, line) in lines(text) {
         let line = without_code(line);
         for (at, _) in line.match_indices("](") {
             let rest = &line[at + 2..];
@@ -74,23 +75,9 @@ fn targets(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Returns the lines outside fenced blocks.
-fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut fenced = false;
-    (1..).zip(text.lines()).filter(move |(_, line)| {
-        let is_fence = line.trim_start().starts_with("```");
-        fenced ^= is_fence;
-        !fenced && !is_fence
-    })
-}
-
-fn without_code(line: &str) -> String {
-    line.split('`').step_by(2).collect()
-}
-
 /// Returns the anchors that hosts of Markdown give its headings.
 fn anchors(text: &str) -> Vec<String> {
-    let headings = prose(text).filter_map(|(_, line)| {
+    let headings = lines(text).filter_map(|(_, line)| {
         let title = line.trim_start_matches('#');
         (line.len() != title.len()).then(|| title.trim().to_lowercase())
     });

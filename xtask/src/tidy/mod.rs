@@ -13,6 +13,7 @@ mod layers;
 mod links;
 mod panics;
 mod paths;
+mod prose;
 mod shape;
 mod source;
 mod words;
@@ -106,7 +107,10 @@ fn check(root: &Path) -> Result<Vec<Finding>> {
                 findings.extend(kernel::check(&source));
                 findings.extend(layers.check(&source));
             }
-            Some("md") => findings.extend(links::check(root, name, &text)),
+            Some("md") => {
+                findings.extend(links::check(root, name, &text));
+                findings.extend(prose::check(name, &text));
+            }
             _ => {}
         }
     }
