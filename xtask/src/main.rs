@@ -5,7 +5,7 @@
 //!
 //! # Where to begin reading
 //!
-//! [`ci`] and [`test`] are lists of named [`stage`]s; [`tidy`] holds the rules that neither the
+//! [`ci`] and [`mod@test`] are lists of named [`stage`]s; [`tidy`] holds the rules that neither the
 //! compiler nor clippy can state.
 
 mod args;

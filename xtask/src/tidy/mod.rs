@@ -23,7 +23,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::args::Args;
 use crate::stage::{Context, Outcome};
@@ -84,38 +84,59 @@ pub fn stage(_: &Context) -> Result<Outcome> {
 
 /// Returns every finding in the tree at `root`, in the order of path and line.
 fn check(root: &Path) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
-    let files = workspace::files(root)?;
-    let names: Vec<String> = files.iter().map(|file| paths::text(file)).collect();
+    let texts = texts(root)?;
     let layers = layers::Layers::read(root)?;
 
-    for (file, name) in files.iter().zip(&names) {
-        let Ok(text) = fs::read(root.join(file)).map(String::from_utf8) else {
-            bail!("read {name}");
-        };
-        // What is not UTF-8 is data: a picture, a seed of a fuzzer.
-        let Ok(text) = text else { continue };
-        if paths::is_data(name) {
-            continue;
+    let mut findings = Vec::new();
+    for (path, text) in &texts {
+        findings.extend(words::check(path, text));
+        if path.ends_with(".md") {
+            findings.extend(links::check(root, path, text));
+            findings.extend(prose::check(path, text));
         }
-        findings.extend(words::check(name, &text));
-        match file.extension().and_then(|extension| extension.to_str()) {
-            Some("rs") => {
-                let source = Source::new(name, &text);
-                findings.extend(shape::check(&source));
-                findings.extend(panics::check(&source));
-                findings.extend(kernel::check(&source));
-                findings.extend(layers.check(&source));
-            }
-            Some("md") => {
-                findings.extend(links::check(root, name, &text));
-                findings.extend(prose::check(name, &text));
-            }
-            _ => {}
-        }
+    }
+    for source in sources(&texts) {
+        findings.extend(shape::check(&source));
+        findings.extend(panics::check(&source));
+        findings.extend(kernel::check(&source));
+        findings.extend(layers.check(&source));
     }
     findings.sort();
     Ok(findings)
+}
+
+/// Reads every file that rules of style apply to.
+fn texts(root: &Path) -> Result<Vec<(String, String)>> {
+    let mut texts = Vec::new();
+    for file in workspace::files(root)? {
+        let path = paths::text(&file);
+        if paths::is_data(&path) {
+            continue;
+        }
+        let bytes = fs::read(root.join(&file)).with_context(|| format!("read {path}"))?;
+        // What is not UTF-8 is data too: a picture.
+        if let Ok(text) = String::from_utf8(bytes) {
+            texts.push((path, text));
+        }
+    }
+    Ok(texts)
+}
+
+/// Prepares the Rust files; a file that only test code declares is test code.
+fn sources(texts: &[(String, String)]) -> Vec<Source<'_>> {
+    let files = texts.iter().filter(|(path, _)| path.ends_with(".rs"));
+    let mut sources: Vec<Source> = files.map(|(path, text)| Source::new(path, text)).collect();
+    let mut open: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
+    while let Some(module) = open.pop() {
+        let files = [format!("{module}.rs"), format!("{module}/mod.rs")];
+        for source in sources.iter_mut().filter(|source| files.iter().any(|f| f == source.path)) {
+            if !source.is_test(0) {
+                source.mark_as_test();
+                open.extend(source.test_modules());
+            }
+        }
+    }
+    sources
 }
 
 #[cfg(test)]

@@ -18,12 +18,11 @@ pub fn is_data(path: &str) -> bool {
         || path.ends_with(".svg")
 }
 
-/// Returns whether the whole file is test code: compiled only for tests, or the test kit.
+/// Returns whether the whole file is test code by its place; a `#[cfg(test)]` before its `mod` is
+/// another way.
 pub fn is_test(path: &str) -> bool {
     let mut parts = path.split('/').skip(1);
     path.ends_with("_test.rs")
-        || path.ends_with("/tests.rs")
-        || path.ends_with("/conformance.rs")
-        || parts.any(|part| matches!(part, "tests" | "testing" | "conformance" | "benches"))
+        || parts.any(|part| matches!(part, "tests" | "testing" | "benches"))
         || path.starts_with("tests/")
 }

@@ -24,7 +24,7 @@ impl<'a> Source<'a> {
     /// Prepares a file.
     pub fn new(path: &'a str, text: &'a str) -> Self {
         let code = blank_out(text);
-        let mut test_ranges = test_ranges(&code);
+        let mut test_ranges = test_ranges(&code, text);
         if paths::is_test(path) {
             test_ranges.push(0..text.len());
         }
@@ -41,6 +41,26 @@ impl<'a> Source<'a> {
     /// Returns whether the byte `at` belongs to test code.
     pub fn is_test(&self, at: usize) -> bool {
         self.test_ranges.iter().any(|range| range.contains(&at))
+    }
+
+    /// Marks the whole file as test code.
+    pub fn mark_as_test(&mut self) {
+        self.test_ranges.push(0..self.text.len());
+    }
+
+    /// Returns where the files of this file's test modules lie, without their extension: those of
+    /// `#[cfg(test)] mod harness;` and, in a test file, of every `mod`.
+    pub fn test_modules(&self) -> Vec<String> {
+        let stem = self.path.trim_end_matches(".rs");
+        let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
+        let folder = if matches!(name, "mod" | "lib" | "main") { folder } else { stem };
+        let declared = self.find("mod").into_iter().filter(|at| self.is_test(*at));
+        let names = declared.filter_map(|at| {
+            let (name, _) = self.code[at + 3..].split_once([';', '{'])?;
+            let is_file = self.code[at + 3 + name.len()..].starts_with(';');
+            is_file.then(|| format!("{folder}/{}", name.trim()))
+        });
+        names.collect()
     }
 
     /// Returns the lines of production code: outside test code, comments and blanks included.
@@ -171,16 +191,26 @@ fn raw_len(rest: &[u8], prefix: usize) -> Option<(usize, usize)> {
     Some((open + 1, open + 1 + end + close.len()))
 }
 
-/// Finds the items that `#[cfg(test)]` stands before.
-fn test_ranges(code: &str) -> Vec<Range<usize>> {
+/// Finds the items that are compiled for tests only, each with its attribute.
+fn test_ranges(code: &str, text: &str) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    for (at, mark) in code.match_indices("#[cfg(test)]") {
+    for (at, mark) in code.match_indices("#[cfg(") {
         if ranges.last().is_some_and(|last| last.contains(&at)) {
             continue;
         }
-        ranges.push(at..item_end(code, at + mark.len()));
+        let Some(len) = code[at..].find(")]") else { continue };
+        // The name of a feature is a text, which `code` leaves out.
+        if is_test_condition(&text[at + mark.len()..at + len]) {
+            ranges.push(at..item_end(code, at + len + 2));
+        }
     }
     ranges
+}
+
+/// Whether `test`, `all(test, …)`, `any(test, feature = "testing")` or the like.
+fn is_test_condition(condition: &str) -> bool {
+    let mut words = condition.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    !condition.contains("not(") && words.any(|word| word == "test" || word == "testing")
 }
 
 /// Returns the end of the item that starts at `from`: its closing brace, or its semicolon.
@@ -233,6 +263,15 @@ mod tests {
         assert_eq!(source.production_lines(), 2);
         assert_eq!(source.line_of(text.find("fn b").unwrap()), 4);
         assert!(Source::new("x/tests/a.rs", text).is_test(0));
+    }
+
+    #[test]
+    fn the_files_of_test_modules_are_known() {
+        let text = "#[cfg(any(test, feature = \"testing\"))]\npub mod kit;\nmod real;\n\
+                    #[cfg(not(test))]\nmod other;\n#[cfg(test)]\nmod tests {}\n";
+
+        assert_eq!(Source::new("a/src/b/mod.rs", text).test_modules(), ["a/src/b/kit"]);
+        assert_eq!(Source::new("a/src/b.rs", text).test_modules(), ["a/src/b/kit"]);
     }
 
     #[test]
