@@ -33,7 +33,7 @@ const FILES: &[Generated] = &[
 pub fn stage(_: &Context) -> Result<Outcome> {
     let stale: Vec<&str> = changed()?.iter().map(|(file, _)| file.path).collect();
     if !stale.is_empty() {
-        bail!("not fresh: {}; run `cargo xtask fix`", stale.join(", "));
+        bail!("not fresh: {}; run `cargo xtask fix --generated`", stale.join(", "));
     }
     Ok(Outcome::default())
 }

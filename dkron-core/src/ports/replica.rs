@@ -67,6 +67,6 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) if it cannot be read or is damaged. The
-    /// contents are checked while they are read, and fail to be read to the end if they are damaged.
+    /// contents are checked while they are read; reading fails before the end if they are damaged.
     fn current(&self) -> Result<Option<StoredSnapshot>, Error>;
 }

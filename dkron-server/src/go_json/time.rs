@@ -109,7 +109,8 @@ fn raw_text(decoder: &mut Decoder<'_>) -> Result<String, DecodeError> {
 fn parse_strict(text: &str) -> Result<Timestamp, DecodeError> {
     let refused = |rest: &str, element: &str, note: &str| {
         DecodeError::Value(format!(
-            "parsing time \"{text}\" as \"{LAYOUT}\": cannot parse \"{rest}\" as \"{element}\"{note}"
+            "parsing time \"{text}\" as \"{LAYOUT}\": cannot parse \"{rest}\" as \
+             \"{element}\"{note}"
         ))
     };
     let at = parse_go_rfc3339(text).map_err(|error| DecodeError::Value(error.to_string()))?;

@@ -108,7 +108,7 @@ fn open_with_largest_map<const N: usize>(config: &EnvConfig<N>) -> heed::Result<
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         options.map_size(map_bytes).max_readers(READERS_MAX).max_dbs(N as u32);
         if config.may_lose_last_commit {
-            // SAFETY: without the sync of the meta page a file stays whole, by LMDB's documentation.
+            // SAFETY: without the sync of the meta page a file stays whole, as LMDB documents.
             #[expect(unsafe_code, reason = "flags of an LMDB environment are set by unsafe calls")]
             unsafe {
                 options.flags(EnvFlags::NO_META_SYNC);
@@ -169,7 +169,7 @@ fn open_tables<const N: usize>(
 
 fn all_of<T, const N: usize>(tables: Vec<T>) -> [T; N] {
     let tables: Result<[T; N], _> = tables.try_into();
-    tables.unwrap_or_else(|_| unreachable!("one table was opened for each name"))
+    tables.ok().expect("invariant: one table was opened for each name")
 }
 
 /// Moves the environment at `path` out of the way, so that a new one can take its place. Only the

@@ -9,7 +9,7 @@
 //! # Invariants
 //!
 //! * No file makes this panic, recurse without bound, or allocate more than a page and a bit per
-//!   page of the file at once (values on pages of their own excepted, which are limited by the file).
+//!   page of the file at once (values on pages of their own excepted: the file limits them).
 //!
 //! The format is LMDB's data version 1, as described by the structures at the head of its `mdb.c`.
 

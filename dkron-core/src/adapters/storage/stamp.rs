@@ -62,7 +62,8 @@ impl Stamp {
         if format > DATA_FORMAT {
             return Err(refused(format!(
                 "data dir {} has format {format}, written by a newer dkron; this one ({}) knows \
-                 formats up to {DATA_FORMAT}: use the newer dkron, or a backup of before the upgrade",
+                 formats up to {DATA_FORMAT}: use the newer dkron, or a backup from before the \
+                 upgrade",
                 dir.display(),
                 env!("CARGO_PKG_VERSION"),
             )));

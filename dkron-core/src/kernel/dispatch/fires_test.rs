@@ -1,3 +1,5 @@
+//! What becomes of due fires, rule by rule.
+
 use super::*;
 use crate::kernel::model::JobName;
 use crate::kernel::schedule::ScheduleContext;

@@ -1,3 +1,5 @@
+//! Which nodes a fire starts on.
+
 use super::*;
 use crate::kernel::model::JobName;
 

@@ -1,3 +1,5 @@
+//! What the end of an execution changes.
+
 use std::time::Duration;
 
 use crate::kernel::model::{

@@ -110,7 +110,7 @@ impl World {
         self.due().into_iter().filter(|row| row.job == name(job)).collect()
     }
 
-    /// The decision to start what `row` says on `nodes`, the schedule being due next a minute later.
+    /// The decision to start what `row` says on `nodes`; the schedule is due next a minute later.
     pub(super) fn start_of(&self, row: &DueRow, nodes: &[&str]) -> Fire {
         Fire {
             job: row.job.clone(),

@@ -1,3 +1,5 @@
+//! What writes and deletes of jobs change, and what they refuse.
+
 use crate::kernel::state::Command;
 use crate::kernel::state::apply::harness::{World, at, job, name};
 
