@@ -34,9 +34,11 @@ mod runnable;
 mod schedules;
 mod targets;
 mod waiting;
+mod withdraw;
 
 pub use first_due::first_due;
 pub use manual::{ManualRun, ManualRunError, plan_manual};
 pub use plan::{Circumstances, Plan, plan_due};
 pub use schedules::Schedules;
 pub use waiting::{Waiting, WaitingRows};
+pub use withdraw::must_withdraw;

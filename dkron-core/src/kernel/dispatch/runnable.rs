@@ -36,6 +36,11 @@ fn out_of_bounds(job: &Job, at: Timestamp) -> Option<SkipReason> {
     }
 }
 
+/// Returns whether `at` lies before the job's `starts_at` or after its `expires_at`.
+pub(super) fn is_out_of_bounds(job: &Job, at: Timestamp) -> bool {
+    out_of_bounds(job, at).is_some()
+}
+
 /// Returns whether a fire due at `at` is too late at `now` for the job's `misfire_deadline`.
 pub(super) fn is_too_late(job: &Job, at: Timestamp, now: Timestamp) -> bool {
     job.misfire_deadline.is_some_and(|deadline| now.since(at) > deadline)

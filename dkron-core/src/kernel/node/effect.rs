@@ -75,8 +75,8 @@ pub enum Observation {
         /// How late the earliest of them was when decided; zero if it was ahead of its instant.
         late: Duration,
     },
-    /// Executions were closed because the process that ran them is gone.
-    ClosedAsLost {
+    /// Executions are being closed: lost ones, and claims that must not start.
+    Closing {
         /// How many.
         executions: usize,
     },

@@ -5,12 +5,32 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Input`] is everything the engine is told, [`Effect`] everything it asks for.
+//! [`Engine::step`]; [`Input`] is everything the engine is told, [`Effect`] everything it asks for.
+//! What a leader does is in `term`, what it proposes in `rounds`.
+//!
+//! # Invariants
+//!
+//! * Nothing is started that is not claimed in the state, nor before its instant.
+//! * Whatever is lost on the way (a proposal, an answer, a step, the whole engine), the state tells
+//!   what is left to do.
+//! * An idle engine asks to be woken, and does nothing else.
+//!
+//! Checked by `engine_test`, and by `harness`, which runs days of schedules against a model.
 //!
 //! May use: everything in `kernel`.
 
+mod claims;
+mod clock;
+mod closing;
 mod effect;
+mod engine;
 mod input;
+mod look_ahead;
+mod nodes;
+mod rounds;
+mod scene;
+mod term;
 
 pub use effect::{Effect, Observation};
+pub use engine::{Engine, EngineConfig};
 pub use input::{Answer, Input};

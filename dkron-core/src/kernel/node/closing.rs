@@ -1,0 +1,67 @@
+//! Executions that the leader has to end: lost ones, and claims that must not start.
+
+use std::collections::BTreeMap;
+
+use crate::kernel::model::{Execution, ExecutionState, SkipReason};
+use crate::kernel::state::{Command, Report, StoredOutput};
+use crate::kernel::time::Timestamp;
+
+/// How an execution is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Its process is gone, and what it did is not known. The job's policy on lost runs decides
+    /// what follows.
+    Lost,
+    /// It was asked to end before it was handed out: nothing of it ever ran.
+    Cancelled,
+    /// Its job no longer wants it, and it was not handed out.
+    Withdrawn,
+}
+
+/// Executions to end, by fencing token; each stays until its end was answered for.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    executions: BTreeMap<u64, (Execution, Ending)>,
+}
+
+impl Closing {
+    /// Adds an execution, unless it is there.
+    pub(super) fn add(&mut self, execution: Execution, ending: Ending) {
+        self.executions.entry(execution.token).or_insert((execution, ending));
+    }
+
+    /// Takes an execution out: it has ended.
+    pub(super) fn remove(&mut self, token: u64) {
+        self.executions.remove(&token);
+    }
+
+    /// Returns the commands that end the first `limit` of them at `now`, and their tokens.
+    pub(super) fn commands(&self, now: Timestamp, limit: usize) -> (Vec<Command>, Vec<u64>) {
+        let first = self.executions.iter().take(limit);
+        first.map(|(token, (execution, ending))| (command(execution, *ending, now), *token)).unzip()
+    }
+}
+
+fn command(execution: &Execution, ending: Ending, now: Timestamp) -> Command {
+    let state = match ending {
+        Ending::Lost => ExecutionState::Lost,
+        Ending::Cancelled => ExecutionState::Cancelled,
+        Ending::Withdrawn => {
+            return Command::Withdraw {
+                job: execution.job.clone(),
+                execution: execution.id.clone(),
+                token: execution.token,
+                reason: SkipReason::Withdrawn,
+            };
+        }
+    };
+    Command::Finish(Box::new(Report {
+        job: execution.job.clone(),
+        execution: execution.id.clone(),
+        token: execution.token,
+        started_at: None,
+        finished_at: now.max(execution.started_at),
+        state,
+        output: StoredOutput::default(),
+    }))
+}

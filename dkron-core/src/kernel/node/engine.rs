@@ -1,0 +1,130 @@
+//! The step function.
+
+use super::clock::{Course, EngineClock};
+use super::nodes::Nodes;
+use super::scene::Scene;
+use super::term::Term;
+use super::{Effect, Input, Observation};
+use crate::kernel::dispatch::Schedules;
+use crate::kernel::state::{TableError, Tables};
+use crate::kernel::time::{Timestamp, Zone};
+
+/// What an engine is made for.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The region of this node: while it leads, jobs run on nodes of this region only.
+    pub region: String,
+    /// The zone in which schedules are read that name none.
+    pub server_zone: Zone,
+}
+
+/// The decisions of one node.
+///
+/// Owns no state that matters: all it holds can be read again from the view, and is when a term
+/// begins. So it may be thrown away and made anew at any moment.
+#[derive(Debug)]
+pub struct Engine {
+    region: String,
+    clock: EngineClock,
+    nodes: Nodes,
+    schedules: Schedules,
+    /// The number of the last round; never used twice, so that late answers are recognised.
+    last_round: u64,
+    term: Option<Term>,
+    wakeup: Option<Timestamp>,
+}
+
+impl Engine {
+    /// Makes the engine of a node that does not lead.
+    pub fn new(config: EngineConfig) -> Self {
+        Self {
+            region: config.region,
+            clock: EngineClock::new(),
+            nodes: Nodes::default(),
+            schedules: Schedules::new(config.server_zone),
+            last_round: 0,
+            term: None,
+            wakeup: None,
+        }
+    }
+
+    /// Takes one piece of news at the instant `now`, and appends what is to be done to `effects`.
+    ///
+    /// `now` is what the wall clock shows: it may jump either way. Costs what the news is about and
+    /// what is due; nothing grows with the number of jobs, but for what is running when a term
+    /// begins or a node goes.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the view cannot be read. Effects appended so far stand; the engine must be
+    /// told [`Input::Leading`] again, or be thrown away.
+    pub fn step(
+        &mut self,
+        view: &impl Tables,
+        now: Timestamp,
+        input: Input<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), TableError> {
+        match self.clock.advance(now, self.wakeup) {
+            Course::Steady => {}
+            Course::WentBack(span) => {
+                effects.push(Effect::Note(Observation::ClockWentBack { span }));
+            }
+            Course::Skipped(span) => {
+                effects.push(Effect::Note(Observation::TimeSkipped { span }));
+                if let Some(term) = &mut self.term {
+                    term.watch_from(self.clock.now());
+                }
+            }
+        }
+        let gone = match input {
+            Input::Nodes(nodes) => self.nodes.replace(nodes),
+            _ => Default::default(),
+        };
+        match input {
+            Input::Leading { seed } => self.term = Some(Term::new(seed, self.clock.now())),
+            Input::Following => self.term = None,
+            _ => {}
+        }
+
+        self.wakeup = None;
+        let (Some(term), Some(nodes)) = (&mut self.term, self.nodes.views()) else {
+            return Ok(());
+        };
+        let mut scene = Scene {
+            view,
+            clock: &self.clock,
+            nodes: &self.nodes,
+            views: nodes,
+            region: &self.region,
+            schedules: &mut self.schedules,
+            effects,
+        };
+        term.take_seat(&mut scene)?;
+        match input {
+            Input::Nodes(_) => term.nodes_changed(&mut scene, &gone)?,
+            Input::Applied(events) => term.applied(&mut scene, events)?,
+            Input::Answered { round, answer } => term.answered(&mut scene, round, answer),
+            Input::Woken | Input::Leading { .. } | Input::Following => {}
+        }
+        term.hand_out(&mut scene);
+        term.open_round(&mut scene, &mut self.last_round)?;
+        self.wakeup = Some(term.wakeup(&scene)?);
+        Ok(())
+    }
+
+    /// Returns when the engine wants to be told [`Input::Woken`], by the wall clock; `None` = not
+    /// before there is news.
+    ///
+    /// May lie in the past: then at once. It is what tells a clock that was put forward from time
+    /// that passed: a step that comes long after it means that nobody watched. So the driver steps
+    /// at this instant, by the wall clock, even if it has nothing to tell.
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        self.wakeup
+    }
+
+    /// Returns whether this node leads, as far as the engine was told.
+    pub fn is_leading(&self) -> bool {
+        self.term.is_some()
+    }
+}

@@ -1,0 +1,246 @@
+//! Rounds of proposals: one at a time, endings first, then what is due.
+
+use std::time::Duration;
+
+use super::scene::Scene;
+use super::term::Term;
+use super::{Answer, Effect, Observation};
+use crate::kernel::dispatch::{Circumstances, plan_due};
+use crate::kernel::state::{Command, DueRow, Fire, Outcome, TableError, Tables, Verdict, query};
+use crate::kernel::time::Timestamp;
+use crate::limits::{DUE_ROWS_WALKED_MAX, FIRES_PER_ROUND_MAX, WAKE_UP_MAX};
+
+/// The pause after a round that failed or was refused as a whole: it doubles each time.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+/// Its upper bound, and how often the engine wants to look at the clock while a round is open.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Fires of one instant that are counted, to know how long ahead to decide them.
+const BURST_COUNTED_MAX: usize = 1 << 15;
+/// How wide an instant is, for that purpose.
+const BURST_SPAN: Duration = Duration::from_millis(10);
+/// How long a count holds.
+const BURST_RECOUNT: Duration = Duration::from_secs(1);
+
+/// The round that is open, if one is, and when the next may be.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    open: Option<OpenRound>,
+    pause: Option<Pause>,
+    burst: Option<Burst>,
+}
+
+#[derive(Debug)]
+struct OpenRound {
+    number: u64,
+    commands: usize,
+    /// Tokens of the executions it ends; empty for decisions on what is due.
+    ends: Vec<u64>,
+    opened_at: Timestamp,
+}
+
+/// No round before `until`, by what the clock shows.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    from: Timestamp,
+    span: Duration,
+}
+
+/// How many fires are due at the next instant.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    at: Timestamp,
+    fires: usize,
+    counted_at: Timestamp,
+}
+
+impl Term {
+    /// Proposes what there is to propose, unless a round is open or a pause is on.
+    pub(super) fn open_round<T: Tables>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+        last_round: &mut u64,
+    ) -> Result<(), TableError> {
+        if self.rounds.open.is_some() || self.rounds.is_pausing(scene.clock.shown()) {
+            return Ok(());
+        }
+        let (mut commands, ends) = self.closing.commands(scene.now(), FIRES_PER_ROUND_MAX);
+        if commands.is_empty() {
+            commands = self.plan(scene)?;
+        } else {
+            scene.note(Observation::Closing { executions: ends.len() });
+        }
+        if commands.is_empty() {
+            return Ok(());
+        }
+        *last_round += 1;
+        self.rounds.open = Some(OpenRound {
+            number: *last_round,
+            commands: commands.len(),
+            ends,
+            opened_at: scene.clock.shown(),
+        });
+        scene.effects.push(Effect::Propose { round: *last_round, commands });
+        Ok(())
+    }
+
+    /// Decides what is due.
+    fn plan<T: Tables>(&mut self, scene: &mut Scene<'_, T>) -> Result<Vec<Command>, TableError> {
+        let now = scene.now();
+        self.waiting.release_until(now);
+        let Some(first) = self.first_open_row(scene)? else { return Ok(Vec::new()) };
+        let horizon = now.saturating_add(self.look_ahead_for(scene, first)?);
+        if first > horizon {
+            return Ok(Vec::new());
+        }
+        let circumstances = Circumstances {
+            nodes: scene.views,
+            region: scene.region,
+            watch_start: self.watch_start,
+            now,
+            horizon,
+            seed: self.seed,
+            decisions_max: FIRES_PER_ROUND_MAX,
+        };
+        let plan = plan_due(scene.view, scene.schedules, &circumstances, &self.waiting)?;
+        let is_idle = plan.fires.is_empty() && plan.waiting.is_empty();
+        for waiting in plan.waiting {
+            self.waiting.add(waiting);
+        }
+        if is_idle {
+            // Nothing to decide, yet something is due: look again, but not at once.
+            self.rounds.pause = Some(Pause { from: scene.clock.shown(), span: PAUSE_MAX });
+            return Ok(Vec::new());
+        }
+        if !plan.fires.is_empty() {
+            scene.note(planned(&plan.fires, now));
+        }
+        Ok(plan.fires.into_iter().map(|fire| Command::Fire(Box::new(fire))).collect())
+    }
+
+    /// Takes in what became of a round; answers to other rounds than the open one are of no use.
+    pub(super) fn answered<T>(&mut self, scene: &mut Scene<'_, T>, round: u64, answer: Answer<'_>) {
+        let Some(open) = self.rounds.open.take_if(|open| open.number == round) else { return };
+        match answer {
+            Answer::Failed => {
+                let span = self.rounds.pause_longer(scene.clock.shown());
+                scene.note(Observation::RoundFailed { pause: span });
+            }
+            Answer::Applied(outcomes) => {
+                let latency = scene.clock.shown().since(open.opened_at);
+                self.look_ahead.observe(latency, open.commands);
+                for token in open.ends {
+                    self.closing.remove(token);
+                }
+                let mut refused = outcomes.iter().filter_map(|outcome| match outcome {
+                    Outcome::Rejected(why) => Some(why),
+                    _ => None,
+                });
+                let Some(first) = refused.next().cloned() else {
+                    self.rounds.pause = None;
+                    return;
+                };
+                let commands = 1 + refused.count();
+                if commands == outcomes.len() {
+                    self.rounds.pause_longer(scene.clock.shown());
+                } else {
+                    self.rounds.pause = None;
+                }
+                scene.note(Observation::Refused { commands, first });
+            }
+        }
+    }
+
+    /// Returns when to look again.
+    pub(super) fn wakeup<T: Tables>(
+        &mut self,
+        scene: &Scene<'_, T>,
+    ) -> Result<Timestamp, TableError> {
+        let (clock, shown) = (scene.clock, scene.clock.shown());
+        let mut wakeup = shown.saturating_add(WAKE_UP_MAX);
+        if let Some(start_at) = self.claims.first_at() {
+            wakeup = wakeup.min(clock.wake_for(start_at));
+        }
+        if self.rounds.open.is_some() {
+            return Ok(wakeup.min(shown.saturating_add(PAUSE_MAX)));
+        }
+        if let Some(pause) = self.rounds.pause.filter(|_| self.rounds.is_pausing(shown)) {
+            return Ok(wakeup.min(pause.from.saturating_add(pause.span)));
+        }
+        if let Some(until) = self.waiting.first_until() {
+            wakeup = wakeup.min(clock.wake_for(until));
+        }
+        if let Some(first) = self.first_open_row(scene)? {
+            let ahead = self.look_ahead_for(scene, first)?;
+            wakeup = wakeup.min(clock.wake_for(first.saturating_sub(ahead)));
+        }
+        Ok(wakeup)
+    }
+
+    /// Returns the instant of the first due row that does not wait.
+    fn first_open_row<T: Tables>(
+        &self,
+        scene: &Scene<'_, T>,
+    ) -> Result<Option<Timestamp>, TableError> {
+        let now = scene.now();
+        let (mut after, mut walked, mut limit): (Option<DueRow>, _, _) = (None, 0, 1);
+        while walked < DUE_ROWS_WALKED_MAX {
+            let rows = query::due_rows(scene.view, after.as_ref(), Timestamp::MAX, limit)?;
+            if let Some(row) = rows.iter().find(|row| !self.waiting.holds(row, now)) {
+                return Ok(Some(row.at));
+            }
+            if rows.len() < limit {
+                return Ok(None);
+            }
+            walked += rows.len();
+            after = rows.into_iter().next_back();
+            limit = FIRES_PER_ROUND_MAX;
+        }
+        // Nobody looked further: as if the next one were due when the last one was.
+        Ok(after.map(|row| row.at))
+    }
+
+    /// Returns how long ahead of `at` to decide the fires that are due then.
+    fn look_ahead_for<T: Tables>(
+        &mut self,
+        scene: &Scene<'_, T>,
+        at: Timestamp,
+    ) -> Result<Duration, TableError> {
+        let now = scene.now();
+        let is_fresh =
+            |burst: &Burst| burst.at == at && now.since(burst.counted_at) < BURST_RECOUNT;
+        let burst = match self.rounds.burst.filter(is_fresh) {
+            Some(burst) => burst,
+            None => {
+                let until = at.saturating_add(BURST_SPAN);
+                let rows = query::due_rows(scene.view, None, until, BURST_COUNTED_MAX)?;
+                Burst { at, fires: rows.len(), counted_at: now }
+            }
+        };
+        self.rounds.burst = Some(burst);
+        Ok(self.look_ahead.span(burst.fires))
+    }
+}
+
+impl Rounds {
+    /// Returns whether a pause is on. A clock that was put back ends it.
+    fn is_pausing(&self, shown: Timestamp) -> bool {
+        let is_on = |pause: &Pause| pause.from <= shown && shown.since(pause.from) < pause.span;
+        self.pause.is_some_and(|pause| is_on(&pause))
+    }
+
+    /// Begins a pause, twice as long as the last one if that was followed by no success.
+    fn pause_longer(&mut self, shown: Timestamp) -> Duration {
+        let span = self.pause.map_or(PAUSE_MIN, |pause| (pause.span * 2).min(PAUSE_MAX));
+        self.pause = Some(Pause { from: shown, span });
+        span
+    }
+}
+
+fn planned(fires: &[Fire], now: Timestamp) -> Observation {
+    let is_start = |fire: &&Fire| matches!(fire.verdict, Verdict::Start { .. });
+    let starts = fires.iter().filter(is_start).count();
+    let earliest = fires.iter().map(|fire| fire.at).min();
+    let late = earliest.map_or(Duration::ZERO, |at| now.since(at));
+    Observation::Planned { starts, skips: fires.len() - starts, late }
+}

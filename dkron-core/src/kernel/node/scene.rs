@@ -1,0 +1,30 @@
+//! What one step has at hand.
+
+use super::clock::EngineClock;
+use super::nodes::Nodes;
+use super::{Effect, Observation};
+use crate::kernel::dispatch::Schedules;
+use crate::kernel::model::NodeView;
+use crate::kernel::time::Timestamp;
+
+/// Everything around the term for the length of one step.
+pub(super) struct Scene<'a, T> {
+    pub(super) view: &'a T,
+    pub(super) clock: &'a EngineClock,
+    pub(super) nodes: &'a Nodes,
+    pub(super) views: &'a [NodeView],
+    pub(super) region: &'a str,
+    pub(super) schedules: &'a mut Schedules,
+    pub(super) effects: &'a mut Vec<Effect>,
+}
+
+impl<T> Scene<'_, T> {
+    /// Returns the time for decisions.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn note(&mut self, observation: Observation) {
+        self.effects.push(Effect::Note(observation));
+    }
+}

@@ -1,0 +1,236 @@
+//! What a leader does from the moment it takes office: claims handed out, ends asked for, losses
+//! closed. Its rounds of proposals are in `rounds`.
+//!
+//! The rules for what an earlier leader, or an earlier life of this process, left behind:
+//!
+//! * A claim of a living process is handed out again, at its instant or at once. The node
+//!   recognises the execution and its token: it starts once, whether or not it was handed out
+//!   before.
+//! * An execution of a process that is gone is closed as lost, started or not: whether it had
+//!   started by the clock of the leader before nobody can tell, so it is never claimed anew behind
+//!   the back of the job's policy on lost runs.
+//! * Only claims of the leader's own term are withdrawn: of those alone it is certain that no node
+//!   has heard of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::claims::Claims;
+use super::closing::{Closing, Ending};
+use super::look_ahead::LookAhead;
+use super::rounds::Rounds;
+use super::scene::Scene;
+use super::{Effect, Observation};
+use crate::kernel::dispatch::{WaitingRows, must_withdraw};
+use crate::kernel::model::{Cause, Execution, JobName, NodeName};
+use crate::kernel::state::{Claim, Event, JobChange, TableError, Tables, query};
+use crate::kernel::time::Timestamp;
+
+/// The memory of a leader.
+#[derive(Debug)]
+pub(super) struct Term {
+    pub(super) seed: u64,
+    /// Since when it has been watching without a gap.
+    pub(super) watch_start: Timestamp,
+    /// Whether it has read what is running.
+    is_seated: bool,
+    pub(super) claims: Claims,
+    pub(super) closing: Closing,
+    pub(super) waiting: WaitingRows,
+    pub(super) rounds: Rounds,
+    pub(super) look_ahead: LookAhead,
+}
+
+impl Term {
+    pub(super) fn new(seed: u64, now: Timestamp) -> Self {
+        Self {
+            seed,
+            watch_start: now,
+            is_seated: false,
+            claims: Claims::default(),
+            closing: Closing::default(),
+            waiting: WaitingRows::default(),
+            rounds: Rounds::default(),
+            look_ahead: LookAhead::new(),
+        }
+    }
+
+    /// Notes that nobody watched until now.
+    pub(super) fn watch_from(&mut self, now: Timestamp) {
+        self.watch_start = now;
+    }
+
+    /// Reads what is running, once the living nodes are known.
+    pub(super) fn take_seat<T: Tables>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+    ) -> Result<(), TableError> {
+        if std::mem::replace(&mut self.is_seated, true) {
+            return Ok(());
+        }
+        let (mut resumed, mut lost) = (0, 0);
+        let mut jobs: BTreeMap<JobName, Option<(Arc<_>, u64)>> = BTreeMap::new();
+        for execution in query::running(scene.view, None, usize::MAX)? {
+            if !scene.nodes.has_process_of(&execution) {
+                self.closing.add(execution, Ending::Lost);
+                lost += 1;
+                continue;
+            }
+            if execution.is_cancel_requested {
+                scene.effects.push(cancel_run(&execution));
+                continue;
+            }
+            if !jobs.contains_key(&execution.job) {
+                let definition = query::definition(scene.view, &execution.job)?;
+                let revision = query::revision(scene.view, &execution.job)?;
+                let job = definition.map(|job| (Arc::new(job), revision));
+                jobs = BTreeMap::from([(execution.job.clone(), job)]);
+            }
+            if let Some(Some((job, revision))) = jobs.get(&execution.job) {
+                let start_at = due_at(&execution);
+                let (job, revision) = (Arc::clone(job), *revision);
+                self.claims.add(Claim { execution, job, revision, start_at }, false);
+                resumed += 1;
+            }
+        }
+        let first = query::first_due(scene.view)?.map(|row| row.at);
+        let due_since = first.filter(|at| *at < self.watch_start);
+        scene.note(Observation::TookOffice { resumed, lost, due_since });
+        Ok(())
+    }
+
+    /// Closes what ran in processes that are gone.
+    pub(super) fn nodes_changed<T: Tables>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+        gone: &BTreeSet<(NodeName, u64)>,
+    ) -> Result<(), TableError> {
+        self.waiting.release_all();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        for (node, instance) in gone {
+            scene.note(Observation::NodeGone { node: node.clone(), instance: *instance });
+        }
+        for execution in query::running(scene.view, None, usize::MAX)? {
+            if !scene.nodes.has_process_of(&execution) {
+                self.claims.remove(execution.token);
+                self.closing.add(execution, Ending::Lost);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what has become part of the state.
+    pub(super) fn applied<T: Tables>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+        events: &[Event],
+    ) -> Result<(), TableError> {
+        let mut changed = BTreeSet::new();
+        for event in events {
+            match event {
+                Event::Claimed(claim) => self.claimed(scene, claim)?,
+                Event::Withdrawn { execution, .. } | Event::Finished { execution, .. } => {
+                    self.claims.remove(execution.token);
+                    self.closing.remove(execution.token);
+                    self.waiting.release(&execution.job);
+                }
+                Event::CancelRequested(execution) => self.cancel(scene, execution),
+                Event::JobChanged { job, change } => {
+                    self.waiting.release(job);
+                    if *change != JobChange::Created {
+                        changed.insert(job.clone());
+                    }
+                }
+                Event::Skipped(_) | Event::Paused(_) => {}
+            }
+        }
+        self.check_claims(scene, &changed)
+    }
+
+    /// Takes a claim in, if it is one still.
+    fn claimed<T: Tables>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+        claim: &Claim,
+    ) -> Result<(), TableError> {
+        let execution = &claim.execution;
+        let stored = query::execution(scene.view, &execution.job, &execution.id)?;
+        let is_running =
+            |stored: &Execution| stored.token == execution.token && !stored.state.is_final();
+        if !stored.is_some_and(|stored| is_running(&stored)) {
+            return Ok(());
+        }
+        if !scene.nodes.has_process_of(execution) {
+            self.closing.add(execution.clone(), Ending::Lost);
+            return Ok(());
+        }
+        let mut claim = claim.clone();
+        if execution.cause == Cause::Manual && execution.attempt == 1 {
+            // Somebody waits for it, and the clock of the server that took it may be ahead.
+            claim.start_at = claim.start_at.min(scene.now());
+        }
+        self.claims.add(claim, true);
+        Ok(())
+    }
+
+    /// Ends an execution on request: here if its node has not heard of it, else there.
+    fn cancel<T>(&mut self, scene: &mut Scene<'_, T>, execution: &Execution) {
+        match self.claims.remove(execution.token) {
+            Some((claim, true)) => self.closing.add(claim.execution, Ending::Cancelled),
+            Some((_, false)) | None => scene.effects.push(cancel_run(execution)),
+        }
+    }
+
+    /// Takes back the claims that the new definitions of their jobs do not want.
+    fn check_claims<T: Tables>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+        changed: &BTreeSet<JobName>,
+    ) -> Result<(), TableError> {
+        for token in self.claims.ours_of(changed) {
+            let Some(claim) = self.claims.get(token) else { continue };
+            let execution = &claim.execution;
+            let stored = query::execution(scene.view, &execution.job, &execution.id)?;
+            let is_kept = stored.is_some_and(|stored| stored.token == token);
+            let job = query::definition(scene.view, &execution.job)?;
+            let wanted = match job {
+                Some(job) if is_kept => !must_withdraw(claim, &job, scene.schedules),
+                _ => false,
+            };
+            if wanted {
+                continue;
+            }
+            let Some((claim, _)) = self.claims.remove(token) else { continue };
+            let execution = claim.execution;
+            let (job, id) = (execution.job.clone(), execution.id.clone());
+            scene.note(Observation::WithdrewClaim { job, execution: id });
+            // A deleted job has taken its executions with it.
+            if is_kept {
+                self.closing.add(execution, Ending::Withdrawn);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out the claims whose instant has come.
+    pub(super) fn hand_out<T>(&mut self, scene: &mut Scene<'_, T>) {
+        while let Some(claim) = self.claims.pop_due(scene.now()) {
+            scene.effects.push(Effect::Start(claim));
+        }
+    }
+}
+
+/// Returns when an attempt is due: what its identity says.
+fn due_at(execution: &Execution) -> Timestamp {
+    Timestamp::from_unix_ns(i64::try_from(execution.id.due_ns).unwrap_or(i64::MAX))
+}
+
+fn cancel_run(execution: &Execution) -> Effect {
+    Effect::CancelRun {
+        job: execution.job.clone(),
+        execution: execution.id.clone(),
+        token: execution.token,
+    }
+}
