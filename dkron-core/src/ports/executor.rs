@@ -49,6 +49,8 @@ pub struct RunContext {
     pub attempt: u32,
     /// Fencing token: of two attempts of one job the later has the greater.
     pub token: u64,
+    /// The process instance of this node; with the token, it names the run on the whole machine.
+    pub instance: u64,
     /// The job's `executor_config`.
     pub config: Arc<BTreeMap<String, String>>,
     /// The job's own `timeout` policy; beside it the shell and http executors know a config key.

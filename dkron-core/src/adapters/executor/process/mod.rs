@@ -7,9 +7,11 @@
 //! # Where to begin reading
 //!
 //! [`ProcessTree`]: who belongs to a run, and its end. `table` reads `/proc`.
+//! [`end_leftovers`] ends what an earlier process of this node left running when it was killed.
 //! [`reap_orphans`] stands apart: it is for a process that others' orphans are given to (process 1
 //! of a container), and does not touch the children of runs.
 
+mod leftover;
 mod owned;
 #[cfg(target_os = "linux")]
 mod reap;
@@ -18,6 +20,8 @@ mod reap_test;
 mod table;
 mod tree;
 
+pub(crate) use leftover::end_leftovers;
+pub(super) use leftover::{RUN_VARIABLE, instance_mark};
 pub(super) use owned::OwnedChild;
 #[cfg(target_os = "linux")]
 pub(crate) use reap::reap_orphans;

@@ -51,6 +51,16 @@ pub(super) fn environment_has(pid: i32, entry: &[u8]) -> bool {
         .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|have| have == entry))
 }
 
+/// Returns whether an entry of the environment of the process begins with one of `prefixes`.
+///
+/// False as for [`environment_has`].
+pub(super) fn environment_has_any(pid: i32, prefixes: &[String]) -> bool {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    environment
+        .split(|byte| *byte == 0)
+        .any(|entry| prefixes.iter().any(|prefix| entry.starts_with(prefix.as_bytes())))
+}
+
 /// Reads a line of `/proc/<pid>/stat`.
 fn parse_stat(stat: &[u8], page_bytes: u64) -> Option<Process> {
     // The second field is the name in parentheses, and may itself hold blanks and parentheses.

@@ -2,17 +2,22 @@
 
 use std::ffi::OsString;
 
+use super::super::process::{RUN_VARIABLE, instance_mark};
 use crate::ports::RunContext;
 
 /// Variables of this process that begin so configure dkron, and hold its secrets.
 const PRIVATE_PREFIX: &str = "DKRON_";
 
-/// The variable that tells the processes of a run from all others.
-const MARKER: &str = "DKRON_EXECUTION_ID";
-
-/// Returns the `NAME=value` that the processes of this run have, and no other.
+/// Returns the `NAME=value` that the processes of this run have, and no other on the machine.
+///
+/// The execution id will not do: jobs due at one instant share it.
 pub(super) fn marker(context: &RunContext) -> String {
-    format!("{MARKER}={}", context.execution)
+    format!("{RUN_VARIABLE}={}", run_mark(context))
+}
+
+/// Returns the value of [`RUN_VARIABLE`] for this run.
+fn run_mark(context: &RunContext) -> String {
+    format!("{}{}", instance_mark(context.instance), context.token)
 }
 
 /// Returns the variables of a command: `inherited` without dkron's own, those of the run, then the
@@ -27,10 +32,11 @@ pub(super) fn variables(
     let of_the_run = [
         ("ENV_JOB_NAME", context.job.to_string()),
         ("DKRON_JOB", context.job.to_string()),
-        (MARKER, context.execution.to_string()),
+        ("DKRON_EXECUTION_ID", context.execution.to_string()),
         ("DKRON_FIRE_TIME", context.fire_time.to_string()),
         ("DKRON_ATTEMPT", context.attempt.to_string()),
         ("DKRON_TOKEN", context.token.to_string()),
+        (RUN_VARIABLE, run_mark(context)),
     ];
     let own = own.iter().map(|(name, value)| (name.as_str(), value.clone()));
     inherited

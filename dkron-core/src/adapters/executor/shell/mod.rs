@@ -14,7 +14,8 @@
 //!   from there on and runs the rest.
 //! * The command gets the environment of this process without the variables that begin with
 //!   `DKRON_`, which configure dkron and hold its secrets; then `ENV_JOB_NAME`, `DKRON_JOB`,
-//!   `DKRON_EXECUTION_ID`, `DKRON_FIRE_TIME`, `DKRON_ATTEMPT` and `DKRON_TOKEN`; then `env`.
+//!   `DKRON_EXECUTION_ID`, `DKRON_FIRE_TIME`, `DKRON_ATTEMPT`, `DKRON_TOKEN`, and `DKRON_RUN` by
+//!   which dkron knows the processes of a run; then `env`.
 //! * A `payload` may be of any size, and need not be read.
 //! * Every command leads a process group of its own. `timeout`, `mem_limit` and a cancellation end
 //!   the whole tree of processes, also those with a session of their own.

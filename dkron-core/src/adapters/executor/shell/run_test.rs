@@ -34,6 +34,7 @@ impl Run {
             fire_time: Timestamp::parse_rfc3339("2026-03-01T04:05:06Z").unwrap(),
             attempt: 2,
             token: 77,
+            instance: u64::from(std::process::id()) << 32 | count as u64,
             config: Arc::new(keys),
             timeout: None,
             output: capture.writer(),
@@ -208,6 +209,25 @@ async fn the_run_is_told_who_it_is() {
     assert_output(run.output().await, &want);
 }
 
+/// Goal: jobs that are due at one instant have one execution id, and are still told apart.
+#[tokio::test]
+async fn ending_a_run_leaves_another_of_the_same_execution_id_alone() {
+    let mut other = Run::shell("echo up; sleep 0.3; echo done");
+    let mut ended = Run::shell("sleep 60");
+    ended.context.execution = Arc::clone(&other.context.execution);
+    (ended.context.token, other.context.token) = (78, 79);
+    ended.context.instance = other.context.instance;
+    let cancel = async {
+        other.line("up").await;
+        ended.context.cancel.cancel();
+    };
+
+    let (ended, other, ()) = tokio::join!(ended.end(), other.end(), cancel);
+
+    assert_eq!(ended.outcome, RunOutcome::Cancelled);
+    assert_eq!(other.outcome, RunOutcome::Succeeded);
+}
+
 #[tokio::test]
 async fn env_is_added_and_wins_over_what_is_inherited() {
     let keys = [
@@ -245,9 +265,12 @@ fn dkrons_own_variables_do_not_reach_the_command() {
             "DKRON_FIRE_TIME",
             "DKRON_ATTEMPT",
             "DKRON_TOKEN",
+            "DKRON_RUN",
         ]
     );
-    assert_eq!(got.last().unwrap().1, "77");
+    let value = |name: &str| got.iter().find(|(have, _)| have == name).unwrap().1.clone();
+    assert_eq!(value("DKRON_TOKEN"), "77");
+    assert_eq!(*value("DKRON_RUN"), *format!("{:016x}-77", run.context.instance));
 }
 
 #[tokio::test]

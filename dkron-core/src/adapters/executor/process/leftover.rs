@@ -1,0 +1,89 @@
+//! What a node that was killed left behind: processes of its runs that nobody watches any more.
+//!
+//! A run whose node died is closed as lost, and its job goes on. Its processes may still be at
+//! work; they are ended first, so that a job that forbids overlap has none with its own past.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::table;
+
+/// The variable that tells the processes of a run from all others on the machine.
+pub(in crate::adapters::executor) const RUN_VARIABLE: &str = "DKRON_RUN";
+
+/// The longest wait for processes that were killed; only a broken disk or device makes it as long.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Returns how the value of [`RUN_VARIABLE`] begins in all runs of one process instance of a node.
+pub(in crate::adapters::executor) fn instance_mark(instance: u64) -> String {
+    format!("{instance:016x}-")
+}
+
+/// Kills every process that runs of these process instances of the node have left behind, and
+/// returns how many there were. Blocks until they are gone, five seconds at the most.
+///
+/// Goes by the environment: a process that has thrown away its own is not found. Does nothing where
+/// there is no `/proc`.
+#[expect(clippy::disallowed_methods, reason = "waits for the kernel, before the node is at work")]
+pub(crate) fn end_leftovers(instances: &BTreeSet<u64>) -> usize {
+    let marks: Vec<String> = instances
+        .iter()
+        .map(|instance| format!("{RUN_VARIABLE}={}", instance_mark(*instance)))
+        .collect();
+    let mut ended = BTreeSet::new();
+    if marks.is_empty() {
+        return 0;
+    }
+    let deadline = Instant::now() + WAIT_MAX;
+    loop {
+        let left: Vec<i32> = table::scan()
+            .into_iter()
+            .filter(|process| !process.is_zombie)
+            .map(|process| process.pid)
+            .filter(|pid| table::environment_has_any(*pid, &marks))
+            .collect();
+        if left.is_empty() || Instant::now() >= deadline {
+            return ended.len();
+        }
+        for pid in left {
+            ended.insert(pid);
+            // It may have ended since the look; then there is nothing to kill.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn processes_of_earlier_instances_are_ended_and_no_others() {
+        let spawn = |mark: &str| {
+            Command::new("sleep").arg("60").env(RUN_VARIABLE, format!("{mark}7")).spawn().unwrap()
+        };
+        let (dead, other) = (u64::MAX - 11, u64::MAX - 12);
+        let mut left = spawn(&instance_mark(dead));
+        let mut alive = spawn(&instance_mark(other));
+
+        assert_eq!(end_leftovers(&BTreeSet::from([dead])), 1);
+
+        assert_eq!(left.wait().unwrap().signal(), Some(9));
+        assert_eq!(alive.try_wait().unwrap(), None);
+        alive.kill().unwrap();
+        alive.wait().unwrap();
+    }
+
+    #[test]
+    fn without_instances_nothing_is_looked_at() {
+        assert_eq!(end_leftovers(&BTreeSet::new()), 0);
+    }
+}
