@@ -10,6 +10,7 @@ use super::codec::{Code, DueValue, Malformed};
 use super::{DueKind, DueRow, KeyRange, RequestId};
 use crate::kernel::model::{Cause, ExecutionId, JobName, NodeName};
 use crate::kernel::time::Timestamp;
+use crate::limits::{DECLARED_BY_BYTES_MAX, NODE_NAME_BYTES_MAX};
 
 /// Longest key, in bytes: what LMDB takes.
 const KEY_BYTES_MAX: usize = 511;
@@ -19,6 +20,9 @@ const END: u8 = 0x00;
 /// The byte after [`END`]: a name followed by it sorts behind all keys that start with the name.
 const PAST_END: u8 = 0x01;
 
+/// What follows the kind in a key of `Pending` at most: a fire time, an attempt and a node.
+const PENDING_REST_BYTES_MAX: usize = 12 + 4 + NODE_NAME_BYTES_MAX;
+
 const KIND_SCHEDULE: u8 = 0;
 const KIND_RETRY: u8 = 1;
 const KIND_DEPENDENT: u8 = 2;
@@ -27,6 +31,9 @@ const KIND_DEPENDENT: u8 = 2;
 pub(super) const COUNTERS: &[u8] = b"state.counters";
 /// Key of the pause flag in `Meta`.
 pub(super) const PAUSED: &[u8] = b"state.paused";
+/// What the state's own keys in `Meta` start with.
+pub(super) const META_PREFIX: &[u8] = b"state.";
+
 /// A key under construction; lives on the stack.
 #[derive(Clone)]
 pub(super) struct Key {
@@ -129,6 +136,9 @@ pub(super) fn pending_dependents(job: &JobName, at: Timestamp) -> Prefix {
 pub(super) fn due_of_pending(key: &[u8]) -> Result<Key, Malformed> {
     let (job, rest) = split_job(key)?;
     let (at_kind, rest) = rest.split_first_chunk::<13>().ok_or(Malformed::KEY)?;
+    if rest.len() > PENDING_REST_BYTES_MAX {
+        return Err(Malformed::KEY);
+    }
     Ok(Key::of(&[at_kind, bytes(&job), &[END], rest]))
 }
 
@@ -180,20 +190,37 @@ pub(super) fn fire(job: &JobName, fire_time: Timestamp, cause: Cause) -> Key {
     Key::of(&[bytes(job), &[END], &fire_time.to_key(), &[cause.to_code()]])
 }
 
+/// Checks a key that [`fire`] built.
+pub(super) fn parse_fire(key: &[u8]) -> Result<(), Malformed> {
+    match split_time(split_job(key)?.1)? {
+        (_, [cause]) => Cause::from_code(*cause).map(|_| ()),
+        _ => Err(Malformed::KEY),
+    }
+}
+
 /// Key of a skip: `serial` tells skips of one instant apart.
 pub(super) fn skip(job: &JobName, first: Timestamp, serial: u64) -> Key {
     Key::of(&[bytes(job), &[END], &first.to_key(), &serial.to_be_bytes()])
 }
 
-/// Reads the first instant of a key that [`skip`] built.
-pub(super) fn parse_skip_instant(key: &[u8]) -> Result<Timestamp, Malformed> {
-    let (_, rest) = split_job(key)?;
-    Ok(split_time(rest)?.0)
+/// Reads the job and the first instant of a key that [`skip`] built.
+pub(super) fn parse_skip(key: &[u8]) -> Result<(JobName, Timestamp), Malformed> {
+    let (job, rest) = split_job(key)?;
+    match split_time(rest)? {
+        (first, serial) if serial.len() == size_of::<u64>() => Ok((job, first)),
+        _ => Err(Malformed::KEY),
+    }
 }
 
 /// Key of the counts of a day, numbered from 1970-01-01.
 pub(super) fn day(day: i64) -> [u8; 8] {
     ((day as u64) ^ (1 << 63)).to_be_bytes()
+}
+
+/// Reads what [`day`] wrote.
+pub(super) fn parse_day(key: &[u8]) -> Result<i64, Malformed> {
+    let key = key.try_into().map_err(|_| Malformed::KEY)?;
+    Ok((u64::from_be_bytes(key) ^ (1 << 63)) as i64)
 }
 
 /// Key of the edge from a parent to its child, and of a declaration from its tag to the job.
@@ -203,13 +230,27 @@ pub(super) fn edge(from: &str, to: &JobName) -> Key {
 
 /// Reads the far end of a key that [`edge`] built.
 pub(super) fn parse_edge(key: &[u8]) -> Result<JobName, Malformed> {
-    let end = key.iter().position(|byte| *byte == END).ok_or(Malformed::KEY)?;
-    job_name(key.get(end + 1..).unwrap_or_default())
+    match key.iter().position(|byte| *byte == END) {
+        Some(end) if (1..=DECLARED_BY_BYTES_MAX).contains(&end) => {
+            job_name(key.get(end + 1..).unwrap_or_default())
+        }
+        _ => Err(Malformed::KEY),
+    }
 }
 
 /// Key of an answer in `Requests`.
 pub(super) fn request(id: RequestId) -> Key {
     Key::of(&[b"i", &id.0.to_be_bytes()])
+}
+
+/// Returns whether [`request`] could have built the key.
+pub(super) fn is_request(key: &[u8]) -> bool {
+    matches!(key, [b'i', id @ ..] if id.len() == size_of::<u128>())
+}
+
+/// Returns whether [`request_order`] could have built the key.
+pub(super) fn is_request_order(key: &[u8]) -> bool {
+    matches!(key, [b'o', serial @ ..] if serial.len() == size_of::<u64>())
 }
 
 /// Key of a request's place in the order of arrival.

@@ -14,6 +14,7 @@
 //! May use: `model`, `time`, `limits`, `invariant`, `error`; not `schedule`.
 
 mod apply;
+mod checksum;
 mod codec;
 mod command;
 #[cfg(any(test, feature = "testing"))]
@@ -24,6 +25,7 @@ mod memory;
 mod outcome;
 pub mod query;
 mod rows;
+mod snapshot;
 mod table;
 
 pub use apply::apply;
@@ -35,4 +37,5 @@ pub use command::{
 pub use event::{Claim, Event, JobChange};
 pub use memory::MemoryTables;
 pub use outcome::{Outcome, Rejection};
+pub use snapshot::{SnapshotError, SnapshotReader, SnapshotWriter, state_hash};
 pub use table::{KeyRange, Order, Table, TableError, Tables, TablesMut};

@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 
 use super::codec::{
     Counters, DayCounts, DueValue, ExecutionRecord, FireProgress, JobRecord, JobRules, Malformed,
-    StatusRow, decode,
+    OutputRecord, SkipRecord, StatusRow, decode,
 };
 use super::keys;
-use super::{DueRow, KeyRange, Order, Table, TableError, Tables, TablesMut};
+use super::{DueRow, KeyRange, Order, Outcome, Table, TableError, Tables, TablesMut};
 use crate::kernel::model::{Cause, Execution, ExecutionId, Job, JobName};
 use crate::kernel::time::Timestamp;
 
@@ -151,4 +151,43 @@ pub(super) fn fire_progress(
 ) -> Result<FireProgress, TableError> {
     let key = keys::fire(job, fire_time, cause);
     Ok(get(tables, Table::Fires, &key, |bytes| decode(bytes))?.unwrap_or_default())
+}
+
+/// Checks that a row is one that this version could have written: for rows of unknown origin.
+pub(super) fn check_row(table: Table, key: &[u8], value: &[u8]) -> Result<(), Malformed> {
+    match table {
+        Table::Meta => match key {
+            keys::COUNTERS => decode::<Counters>(value).map(|_| ()),
+            keys::PAUSED => Ok(()),
+            _ => Err(Malformed::KEY),
+        },
+        Table::Jobs => JobRecord::decode_job(&keys::job_name(key)?, value).map(|_| ()),
+        Table::Status => {
+            keys::job_name(key)?;
+            StatusRow::decode(value).map(|_| ())
+        }
+        Table::Due => decode_due(key, value).map(|_| ()),
+        Table::Pending => keys::due_of_pending(key).map(|_| ()),
+        Table::Fires => {
+            keys::parse_fire(key)?;
+            decode::<FireProgress>(value).map(|_| ())
+        }
+        Table::Executions | Table::Running => decode_execution(key, value).map(|_| ()),
+        Table::Outputs => {
+            keys::parse_execution(key)?;
+            decode::<OutputRecord<'_>>(value).map(|_| ())
+        }
+        Table::Skips => {
+            let (job, first) = keys::parse_skip(key)?;
+            SkipRecord::decode_skip(job, first, value).map(|_| ())
+        }
+        Table::Stats => {
+            keys::parse_day(key)?;
+            decode::<DayCounts>(value).map(|_| ())
+        }
+        Table::Children | Table::Declared => keys::parse_edge(key).map(|_| ()),
+        Table::Requests if keys::is_request(key) => Outcome::decode(value).map(|_| ()),
+        Table::Requests if keys::is_request_order(key) => keys::parse_request(value).map(|_| ()),
+        Table::Requests => Err(Malformed::KEY),
+    }
 }

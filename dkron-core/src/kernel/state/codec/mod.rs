@@ -92,6 +92,17 @@ fn append(bytes: &mut Vec<u8>, record: &impl Serialize) {
         .expect("invariant: records hold nothing that postcard cannot write");
 }
 
+/// Appends bytes with their length, as [`take_bytes`] reads them.
+pub(super) fn append_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
+    append(to, &(bytes.len() as u64));
+    to.extend_from_slice(bytes);
+}
+
+/// Reads bytes that [`append_bytes`] wrote; returns those that follow, too.
+pub(super) fn take_bytes(bytes: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    take(bytes)
+}
+
 /// Decodes a whole record.
 pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
     match decode_head(bytes)? {

@@ -162,8 +162,8 @@ pub fn skips(
     }
     let of_job = keys::rows_of(job.as_str());
     rows::scan(tables, Table::Skips, of_job.range(), order, |key, value| {
-        let first = keys::parse_skip_instant(key)?;
-        found.push(SkipRecord::decode_skip(job.clone(), first, value)?);
+        let (job, first) = keys::parse_skip(key)?;
+        found.push(SkipRecord::decode_skip(job, first, value)?);
         Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     Ok(found)
