@@ -33,7 +33,7 @@ impl<T: TablesMut> Apply<'_, T> {
         let result = (execution.attempt > 1).then_some(false);
         self.events.push(Event::Withdrawn { execution, skip });
         let complete = self.settle(job, fire, result)?;
-        self.conclude(job, row, fire, complete)?;
+        self.conclude(job, row, fire, complete, None)?;
         Ok(Outcome::Done)
     }
 

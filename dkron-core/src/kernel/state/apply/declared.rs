@@ -100,3 +100,7 @@ fn owned_by(apply: &ApplyJobs) -> Vec<JobWrite> {
     writes.reverse();
     writes
 }
+
+#[cfg(test)]
+#[path = "declared_test.rs"]
+mod tests;

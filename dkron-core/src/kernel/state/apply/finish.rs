@@ -47,7 +47,7 @@ impl<T: TablesMut> Apply<'_, T> {
             is_fire_complete: complete.is_some(),
             retry_at: retry.map(|retry| retry.at),
         });
-        self.conclude(job, row, fire, complete)?;
+        self.conclude(job, row, fire, complete, Some(rules))?;
         Ok(Outcome::Done)
     }
 
@@ -148,12 +148,15 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Saves a job's status; if a fire has just become complete, with what follows from that.
+    ///
+    /// `rules` spares reading them again.
     pub(super) fn conclude(
         &mut self,
         job: &JobName,
         mut row: StatusRow,
         fire: FireId,
         complete: Option<RunStatus>,
+        rules: Option<JobRules>,
     ) -> Result<(), TableError> {
         if let Some(status) = complete {
             row.status.status = status;
@@ -163,7 +166,10 @@ impl<T: TablesMut> Apply<'_, T> {
             for child in &children {
                 self.put_dependent(child, job, fire.fire_time)?;
             }
-            let rules = rows::rules(self.tables, job)?.ok_or_else(half_a_job)?;
+            let rules = match rules {
+                Some(rules) => rules,
+                None => rows::rules(self.tables, job)?.ok_or_else(half_a_job)?,
+            };
             if rules.ephemeral && children.is_empty() {
                 return self.remove_job(job, &row);
             }

@@ -287,7 +287,7 @@ impl<T: TablesMut> Apply<'_, T> {
 
         let complete =
             if is_retry { self.settle(&fire.job, attempt.fire, Some(false))? } else { None };
-        self.conclude(&fire.job, row, attempt.fire, complete)?;
+        self.conclude(&fire.job, row, attempt.fire, complete, None)?;
         Ok(Outcome::Done)
     }
 }
@@ -296,3 +296,7 @@ impl<T: TablesMut> Apply<'_, T> {
 fn instant_ns(at: Timestamp) -> u64 {
     u64::try_from(at.as_unix_ns()).unwrap_or(0)
 }
+
+#[cfg(test)]
+#[path = "fires_test.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use crate::kernel::model::{
 };
 use crate::kernel::state::{
     Command, DueKind, DueRow, Entry, Envelope, Event, Fire, JobWrite, MemoryTables, Order, Outcome,
-    Rejection, Report, StoredOutput, Target, Verdict, query,
+    Rejection, Report, StoredOutput, Table, Tables, Target, Verdict, query,
 };
 use crate::kernel::time::Timestamp;
 
@@ -99,6 +99,13 @@ impl World {
     pub(super) fn executions(&self, job: &str) -> Vec<Execution> {
         let part = query::Part { order: Order::Ascending, skip: 0, limit: 10_000 };
         query::executions_page(&self.tables, &name(job), part).unwrap().items
+    }
+
+    /// Names of the tables that hold rows of some job.
+    pub(super) fn left_over(&self) -> Vec<&'static str> {
+        let of_jobs = |table: &Table| !matches!(table, Table::Meta | Table::Stats);
+        let is_used = |table: &Table| self.tables.len(*table) != Ok(0);
+        Table::ALL.into_iter().filter(of_jobs).filter(is_used).map(Table::as_str).collect()
     }
 
     /// All due rows: instant, job, kind.

@@ -125,3 +125,7 @@ impl<T: TablesMut> Apply<'_, T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "history_test.rs"]
+mod tests;

@@ -53,3 +53,7 @@ impl<T: TablesMut> Apply<'_, T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "requests_test.rs"]
+mod tests;
