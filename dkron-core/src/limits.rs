@@ -38,6 +38,12 @@ pub const CANCEL_GRACE: Duration = Duration::from_secs(5);
 /// hold, or whether any is left. A look costs a few microseconds per process of the machine.
 pub const PROCESS_LOOK_PERIOD: Duration = Duration::from_millis(250);
 
+/// Redirects that an HTTP job follows (Dkron's figure).
+pub const HTTP_REDIRECTS_MAX: usize = 10;
+
+/// Sets of TLS settings of HTTP jobs kept ready at a time; more are made ready anew.
+pub const TLS_CONFIGS_MAX: usize = 100;
+
 /// Executions kept per job unless its retention says otherwise (Dkron's figure).
 pub const EXECUTIONS_PER_JOB_DEFAULT: u32 = 100;
 

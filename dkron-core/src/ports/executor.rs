@@ -81,6 +81,23 @@ pub struct RunEnd {
     pub error: Option<String>,
 }
 
+impl RunEnd {
+    /// It did what it was asked to do.
+    pub const fn succeeded() -> Self {
+        Self { outcome: RunOutcome::Succeeded, error: None }
+    }
+
+    /// It failed, and `error` says how.
+    pub fn failed(error: impl Into<String>) -> Self {
+        Self { outcome: RunOutcome::Failed, error: Some(error.into()) }
+    }
+
+    /// It was ended on request; `how` says what became of it.
+    pub fn cancelled(how: &str) -> Self {
+        Self { outcome: RunOutcome::Cancelled, error: Some(format!("cancelled: {how}")) }
+    }
+}
+
 /// Takes the output of one run: keeps its last bytes and shows it to whoever follows live.
 #[derive(Clone)]
 pub struct OutputWriter {

@@ -20,12 +20,18 @@
 //! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
 
 mod go_bool;
+mod http;
+#[cfg(test)]
+mod kit_test;
 mod process;
 mod set;
 mod shell;
+mod system_error;
 
 use go_bool::go_bool;
+pub(crate) use http::HttpExecutor;
 #[cfg(target_os = "linux")]
 pub(crate) use process::reap_orphans;
 pub(crate) use set::ExecutorSet;
 pub(crate) use shell::ShellExecutor;
+use system_error::error_text;

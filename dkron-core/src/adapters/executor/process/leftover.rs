@@ -58,7 +58,7 @@ pub(crate) fn end_leftovers(instances: &BTreeSet<u64>) -> usize {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;

@@ -1,10 +1,7 @@
 //! The end of a process, in the words users know from Dkron.
 
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-
-use nix::errno::Errno;
 
 /// Says how a process ended: `exit status 3`, `signal: killed`.
 pub(super) fn exit_text(status: ExitStatus) -> String {
@@ -41,14 +38,6 @@ fn signal_text(signal: i32) -> String {
     name.to_owned()
 }
 
-/// Says what the system answered: `no such file or directory`.
-pub(super) fn error_text(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => Errno::from_raw(number).desc().to_lowercase(),
-        None => error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,13 +54,5 @@ mod tests {
         check(15, "signal: terminated");
         check(11 | 0x80, "signal: segmentation fault (core dumped)");
         check(35, "signal: signal 35");
-    }
-
-    #[test]
-    fn system_errors_are_in_lower_case() {
-        let text = |number: i32| error_text(&io::Error::from_raw_os_error(number));
-        assert_eq!(text(2), "no such file or directory");
-        assert_eq!(text(13), "permission denied");
-        assert_eq!(text(8), "exec format error");
     }
 }

@@ -9,9 +9,9 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::config::ShellConfig;
 use super::environment;
-use super::exit::error_text;
 use super::identity::Identity;
 use super::program::find_program;
+use crate::adapters::executor::error_text;
 use crate::adapters::executor::process::{OwnedChild, ProcessTree};
 use crate::ports::RunContext;
 

@@ -14,12 +14,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::config::ShellConfig;
-use super::exit::{error_text, exit_text};
+use super::exit::exit_text;
 use super::identity::Identity;
 use super::launch::{Launched, launch};
+use crate::adapters::executor::error_text;
 use crate::adapters::executor::process::{ProcessScanner, ProcessTree};
 use crate::limits;
-use crate::ports::{OutputWriter, RunContext, RunEnd, RunOutcome};
+use crate::ports::{OutputWriter, RunContext, RunEnd};
 
 /// Bytes read from a command at once: what a pipe holds.
 const READ_BYTES: usize = 1 << 16;
@@ -39,11 +40,11 @@ enum Stop {
 /// Runs a command to its end.
 pub(super) async fn run(context: RunContext, scanner: Arc<ProcessScanner>) -> RunEnd {
     if context.cancel.is_cancelled() {
-        return cancelled("before it started");
+        return RunEnd::cancelled("before it started");
     }
     let config = match ShellConfig::parse(&context.config) {
         Ok(config) => config,
-        Err(text) => return failed(text),
+        Err(text) => return RunEnd::failed(text),
     };
     let launched = match identity(&config).await {
         Ok(identity) => launch(&config, identity, &context),
@@ -51,7 +52,7 @@ pub(super) async fn run(context: RunContext, scanner: Arc<ProcessScanner>) -> Ru
     };
     match launched {
         Ok(launched) => supervise(launched, config, &context, &scanner).await,
-        Err(text) => failed(text),
+        Err(text) => RunEnd::failed(text),
     }
 }
 
@@ -85,20 +86,18 @@ async fn supervise(
         }
     };
     let end = match stopped {
-        Ok(Ok(status)) if status.success() => {
-            RunEnd { outcome: RunOutcome::Succeeded, error: None }
-        }
-        Ok(Ok(status)) => failed(exit_text(status)),
-        Ok(Err(error)) => failed(format!("wait for the process: {}", error_text(&error))),
+        Ok(Ok(status)) if status.success() => RunEnd::succeeded(),
+        Ok(Ok(status)) => RunEnd::failed(exit_text(status)),
+        Ok(Err(error)) => RunEnd::failed(format!("wait for the process: {}", error_text(&error))),
         Err(Stop::Cancelled) => {
             let status = cancel(&mut child, &mut tree, &pipe, output).await;
-            cancelled(&status.map_or_else(|error| error_text(&error), exit_text))
+            RunEnd::cancelled(&status.map_or_else(|error| error_text(&error), exit_text))
         }
         Err(Stop::Killed(text)) => {
             // Whatever it answers, the run was killed: the first process may have ended before.
             let _ = kill(&mut child, &mut tree, &pipe, output).await;
             output.write(text.as_bytes());
-            failed("signal: killed".to_owned())
+            RunEnd::failed("signal: killed".to_owned())
         }
     };
     tree.disarm();
@@ -254,14 +253,4 @@ async fn while_reading<T>(
             ended
         }
     }
-}
-
-/// Ends a run that failed.
-fn failed(text: String) -> RunEnd {
-    RunEnd { outcome: RunOutcome::Failed, error: Some(text) }
-}
-
-/// Ends a run that was cancelled; `how` says what became of it.
-fn cancelled(how: &str) -> RunEnd {
-    RunEnd { outcome: RunOutcome::Cancelled, error: Some(format!("cancelled: {how}")) }
 }

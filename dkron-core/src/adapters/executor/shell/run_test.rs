@@ -1,83 +1,22 @@
 //! Real processes: what a command sees, what is kept of it, and how its whole tree ends.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::ShellExecutor;
-use crate::kernel::time::Timestamp;
-use crate::ports::{
-    CapturedOutput, ExecutorPort, OutputCapture, OutputNews, RunContext, RunEnd, RunOutcome,
-};
+use crate::adapters::executor::kit_test::{TestRun, assert_output, ended, resident_bytes};
+use crate::ports::{ExecutorPort, RunOutcome};
 
-/// One run, and what it writes.
-struct Run {
-    context: RunContext,
-    capture: Arc<OutputCapture>,
-}
-
-impl Run {
-    fn new(keys: &[(&str, &str)]) -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let capture = OutputCapture::new();
-        let keys: BTreeMap<String, String> =
-            keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let context = RunContext {
-            job: "backup".into(),
-            execution: format!("{count}-test-{}", std::process::id()).into(),
-            fire_time: Timestamp::parse_rfc3339("2026-03-01T04:05:06Z").unwrap(),
-            attempt: 2,
-            token: 77,
-            instance: u64::from(std::process::id()) << 32 | count as u64,
-            config: Arc::new(keys),
-            timeout: None,
-            output: capture.writer(),
-            cancel: CancellationToken::new(),
-        };
-        Self { context, capture }
+impl TestRun {
+    fn of_command(keys: &[(&str, &str)]) -> Self {
+        Self::new(Arc::new(ShellExecutor::new()), keys)
     }
 
     fn shell(command: &str) -> Self {
-        Self::new(&[("command", command), ("shell", "true")])
-    }
-
-    /// Runs it, with a bound that no test comes near.
-    async fn end(&self) -> RunEnd {
-        let run = ShellExecutor::new().run(self.context.clone());
-        timeout(Duration::from_secs(120), run).await.expect("the run ends")
-    }
-
-    /// Runs it and returns what is kept, error in front.
-    async fn output(&self) -> CapturedOutput {
-        let end = self.end().await;
-        self.capture.finish(end.error.as_deref())
-    }
-
-    /// Waits until the run has written a line that begins so; returns the line.
-    async fn line(&self, start: &str) -> String {
-        let mut follower = self.capture.follow(0);
-        let mut text = String::new();
-        let seen = async {
-            loop {
-                match follower.next().await {
-                    Some(OutputNews::Output { bytes, .. }) => {
-                        text.push_str(std::str::from_utf8(&bytes).unwrap());
-                    }
-                    other => panic!("the output ended with {text:?}, {other:?}"),
-                }
-                let whole = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
-                if let Some(line) = whole.lines().find(|line| line.starts_with(start)) {
-                    return line.to_owned();
-                }
-            }
-        };
-        timeout(Duration::from_secs(30), seen).await.expect("the run gets so far")
+        Self::of_command(&[("command", command), ("shell", "true")])
     }
 
     /// Returns the processes of this run that are alive.
@@ -99,17 +38,8 @@ impl Run {
     }
 }
 
-#[track_caller]
-fn assert_output(output: CapturedOutput, want: &str) {
-    assert_eq!(String::from_utf8_lossy(&output.bytes), want);
-}
-
-fn outcome(outcome: RunOutcome, error: &str) -> RunEnd {
-    RunEnd { outcome, error: (!error.is_empty()).then(|| error.to_owned()) }
-}
-
 async fn check(keys: &[(&str, &str)], want: &str) {
-    assert_output(Run::new(keys).output().await, want);
+    assert_output(&TestRun::of_command(keys).output().await, want);
 }
 
 async fn check_shell(command: &str, want: &str) {
@@ -154,7 +84,7 @@ async fn what_cannot_be_split_or_started_fails_with_its_reason() {
         "fork/exec /bin/echo: argument list too long\n",
     )
     .await;
-    let error = Run::new(&[("command", "echo a\0b")]).end().await;
+    let error = TestRun::of_command(&[("command", "echo a\0b")]).end().await;
     assert_eq!(error.outcome, RunOutcome::Failed, "{error:?}");
 }
 
@@ -175,13 +105,13 @@ async fn both_streams_arrive_in_the_order_in_which_they_were_written() {
 
 #[tokio::test]
 async fn bytes_of_any_value_are_kept() {
-    let output = Run::shell("printf 'a\\000\\377\\r\\nb'").output().await;
+    let output = TestRun::shell("printf 'a\\000\\377\\r\\nb'").output().await;
     assert_eq!(output.bytes, b"a\0\xff\r\nb");
 }
 
 #[tokio::test]
 async fn output_is_seen_while_the_command_runs() {
-    let run = Run::shell("echo early; read gate; echo late");
+    let run = TestRun::shell("echo early; read gate; echo late");
     let mut context = run.context.clone();
     let dir = tempfile::tempdir().unwrap();
     let gate = dir.path().join("gate");
@@ -195,25 +125,25 @@ async fn output_is_seen_while_the_command_runs() {
 
     let (end, ()) = tokio::join!(ShellExecutor::new().run(context), open);
 
-    assert_eq!(end, outcome(RunOutcome::Succeeded, ""));
-    assert_output(run.capture.finish(None), "early\nlate\n");
+    assert_eq!(end, ended(RunOutcome::Succeeded, ""));
+    assert_output(&run.capture.finish(None), "early\nlate\n");
 }
 
 #[tokio::test]
 async fn the_run_is_told_who_it_is() {
-    let run = Run::shell(
+    let run = TestRun::shell(
         "echo $ENV_JOB_NAME $DKRON_JOB $DKRON_EXECUTION_ID $DKRON_FIRE_TIME $DKRON_ATTEMPT \
          $DKRON_TOKEN",
     );
     let want = format!("backup backup {} 2026-03-01T04:05:06Z 2 77\n", run.context.execution);
-    assert_output(run.output().await, &want);
+    assert_output(&run.output().await, &want);
 }
 
 /// Goal: jobs that are due at one instant have one execution id, and are still told apart.
 #[tokio::test]
 async fn ending_a_run_leaves_another_of_the_same_execution_id_alone() {
-    let mut other = Run::shell("echo up; sleep 0.3; echo done");
-    let mut ended = Run::shell("sleep 60");
+    let mut other = TestRun::shell("echo up; sleep 0.3; echo done");
+    let mut ended = TestRun::shell("sleep 60");
     ended.context.execution = Arc::clone(&other.context.execution);
     (ended.context.token, other.context.token) = (78, 79);
     ended.context.instance = other.context.instance;
@@ -249,7 +179,7 @@ fn dkrons_own_variables_do_not_reach_the_command() {
         ("XDKRON_", "kept"),
     ];
     let inherited = inherited.map(|(name, value)| (name.into(), value.into()));
-    let run = Run::shell("");
+    let run = TestRun::shell("");
 
     let got = super::environment::variables(inherited, &run.context, &[]);
 
@@ -283,7 +213,7 @@ async fn a_command_runs_in_its_directory() {
 
     for (below, reason) in [("none", "no such file or directory"), ("file", "not a directory")] {
         let cwd = format!("{cwd}/{below}");
-        let error = Run::shell("pwd").end().await;
+        let error = TestRun::shell("pwd").end().await;
         assert_eq!(error.outcome, RunOutcome::Succeeded);
         check(
             &[("command", "pwd"), ("shell", "true"), ("cwd", &cwd)],
@@ -350,15 +280,15 @@ async fn without_a_payload_the_input_is_empty() {
 #[tokio::test]
 async fn a_command_over_its_timeout_is_killed_and_keeps_its_output() {
     let keys = [("command", "echo before; sleep 300"), ("shell", "true"), ("timeout", "1s")];
-    let run = Run::new(&keys);
+    let run = TestRun::of_command(&keys);
     let started = Instant::now();
 
     let end = run.end().await;
 
-    assert_eq!(end, outcome(RunOutcome::Failed, "signal: killed"));
+    assert_eq!(end, ended(RunOutcome::Failed, "signal: killed"));
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     assert_output(
-        run.capture.finish(end.error.as_deref()),
+        &run.capture.finish(end.error.as_deref()),
         "signal: killed\nbefore\nshell: Job 'echo before; sleep 300' execution time exceeding \
          defined timeout 1s. Job was killed",
     );
@@ -367,18 +297,18 @@ async fn a_command_over_its_timeout_is_killed_and_keeps_its_output() {
 
 #[tokio::test]
 async fn the_jobs_own_timeout_kills_too_and_the_earlier_counts() {
-    let mut run = Run::new(&[("command", "sleep 300"), ("timeout", "10m")]);
+    let mut run = TestRun::of_command(&[("command", "sleep 300"), ("timeout", "10m")]);
     run.context.timeout = Some(Duration::from_millis(300));
     assert_output(
-        run.output().await,
+        &run.output().await,
         "signal: killed\nshell: Job 'sleep 300' execution time exceeding the job's timeout 300ms. \
          Job was killed",
     );
 
-    let mut run = Run::new(&[("command", "sleep 300"), ("timeout", "300ms")]);
+    let mut run = TestRun::of_command(&[("command", "sleep 300"), ("timeout", "300ms")]);
     run.context.timeout = Some(Duration::from_secs(600));
     assert_output(
-        run.output().await,
+        &run.output().await,
         "signal: killed\nshell: Job 'sleep 300' execution time exceeding defined timeout 300ms. \
          Job was killed",
     );
@@ -401,11 +331,12 @@ async fn a_bad_bound_fails_before_anything_starts() {
 #[tokio::test]
 async fn a_tree_over_its_memory_limit_is_killed_without_a_timeout() {
     let command = "head -c 80000000 /dev/zero | tail -c 79999999 | sleep 300";
-    let run = Run::new(&[("command", command), ("shell", "true"), ("mem_limit", "20MB")]);
+    let run =
+        TestRun::of_command(&[("command", command), ("shell", "true"), ("mem_limit", "20MB")]);
 
     let end = run.end().await;
 
-    assert_eq!(end, outcome(RunOutcome::Failed, "signal: killed"));
+    assert_eq!(end, ended(RunOutcome::Failed, "signal: killed"));
     let output = run.capture.finish(None);
     let text = String::from_utf8(output.bytes).unwrap();
     let start = format!("shell: Job '{command}' memory usage (");
@@ -429,20 +360,21 @@ const FUGITIVES: &str = "sleep 300 & \
 
 #[tokio::test]
 async fn a_timeout_ends_the_whole_tree_even_across_sessions() {
-    let run = Run::new(&[("command", FUGITIVES), ("shell", "true"), ("timeout", "2s")]);
+    let run = TestRun::of_command(&[("command", FUGITIVES), ("shell", "true"), ("timeout", "2s")]);
 
     let (end, _) = tokio::join!(run.end(), async {
         run.line("orphaned").await;
         assert!(run.alive().len() >= 5, "{:?}", run.alive());
     });
 
-    assert_eq!(end, outcome(RunOutcome::Failed, "signal: killed"));
+    assert_eq!(end, ended(RunOutcome::Failed, "signal: killed"));
     assert_eq!(run.alive(), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_cancelled_run_may_end_gently() {
-    let run = Run::shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
+    let run =
+        TestRun::shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
 
     let started = Instant::now();
     let (end, ()) = tokio::join!(run.end(), async {
@@ -450,7 +382,7 @@ async fn a_cancelled_run_may_end_gently() {
         run.context.cancel.cancel();
     });
 
-    assert_eq!(end, outcome(RunOutcome::Cancelled, "cancelled: exit status 0"));
+    assert_eq!(end, ended(RunOutcome::Cancelled, "cancelled: exit status 0"));
     // Between them the shell may say that the signal ended its child too.
     let text = String::from_utf8(run.capture.finish(None).bytes).unwrap();
     assert!(text.starts_with("ready\n") && text.ends_with("bye\n"), "{text}");
@@ -460,7 +392,7 @@ async fn a_cancelled_run_may_end_gently() {
 
 #[tokio::test]
 async fn a_cancelled_run_that_ignores_it_is_killed_after_the_grace_with_all_its_tree() {
-    let run = Run::shell(&format!("trap '' TERM; {FUGITIVES}"));
+    let run = TestRun::shell(&format!("trap '' TERM; {FUGITIVES}"));
 
     let (end, started) = tokio::join!(run.end(), async {
         run.line("orphaned").await;
@@ -468,7 +400,7 @@ async fn a_cancelled_run_that_ignores_it_is_killed_after_the_grace_with_all_its_
         Instant::now()
     });
 
-    assert_eq!(end, outcome(RunOutcome::Cancelled, "cancelled: signal: killed"));
+    assert_eq!(end, ended(RunOutcome::Cancelled, "cancelled: signal: killed"));
     assert!(started.elapsed() >= Duration::from_secs(5), "{:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
     assert_eq!(run.alive(), [""; 0]);
@@ -476,11 +408,11 @@ async fn a_cancelled_run_that_ignores_it_is_killed_after_the_grace_with_all_its_
 
 #[tokio::test]
 async fn a_run_cancelled_before_its_start_never_starts() {
-    let run = Run::shell("echo started");
+    let run = TestRun::shell("echo started");
     run.context.cancel.cancel();
 
-    assert_eq!(run.end().await, outcome(RunOutcome::Cancelled, "cancelled: before it started"));
-    assert_output(run.capture.finish(None), "");
+    assert_eq!(run.end().await, ended(RunOutcome::Cancelled, "cancelled: before it started"));
+    assert_output(&run.capture.finish(None), "");
 }
 
 #[tokio::test]
@@ -491,14 +423,14 @@ async fn a_background_child_that_holds_the_output_keeps_the_run_open() {
 #[tokio::test]
 async fn a_background_child_that_holds_the_output_does_not_outlive_a_timeout() {
     let keys = [("command", "sleep 300 & echo early"), ("shell", "true"), ("timeout", "500ms")];
-    let run = Run::new(&keys);
-    assert_eq!(run.end().await, outcome(RunOutcome::Failed, "signal: killed"));
+    let run = TestRun::of_command(&keys);
+    assert_eq!(run.end().await, ended(RunOutcome::Failed, "signal: killed"));
     assert_eq!(run.alive(), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_background_child_with_an_output_of_its_own_is_left_alone() {
-    let run = Run::shell("sleep 300 >/dev/null 2>&1 & echo $!");
+    let run = TestRun::shell("sleep 300 >/dev/null 2>&1 & echo $!");
 
     let output = run.output().await;
 
@@ -509,7 +441,7 @@ async fn a_background_child_with_an_output_of_its_own_is_left_alone() {
 
 #[tokio::test]
 async fn a_run_that_nobody_watches_any_more_does_not_go_on() {
-    let run = Run::shell("echo ready; sleep 300");
+    let run = TestRun::shell("echo ready; sleep 300");
 
     tokio::select! {
         end = run.end() => panic!("{end:?}"),
@@ -526,7 +458,7 @@ async fn a_run_that_nobody_watches_any_more_does_not_go_on() {
 
 #[tokio::test]
 async fn no_zombie_is_left() {
-    let run = Run::shell("echo $$; exit 7");
+    let run = TestRun::shell("echo $$; exit 7");
     let output = run.output().await;
     let text = String::from_utf8(output.bytes).unwrap();
     let pid = text.strip_prefix("exit status 7\n").unwrap().trim();
@@ -544,7 +476,7 @@ async fn a_broken_pipe_ends_a_producer_quietly() {
 async fn a_flood_of_output_runs_in_flat_memory_and_keeps_its_end() {
     let mebibytes: u64 =
         std::env::var("DKRON_TEST_OUTPUT_MIB").map_or(256, |text| text.parse().unwrap());
-    let run = Run::shell(&format!("head -c {} /dev/zero; echo end; exit 4", mebibytes << 20));
+    let run = TestRun::shell(&format!("head -c {} /dev/zero; echo end; exit 4", mebibytes << 20));
     let before = resident_bytes();
 
     let end = run.end().await;
@@ -555,9 +487,4 @@ async fn a_flood_of_output_runs_in_flat_memory_and_keeps_its_end() {
     assert!(output.bytes.starts_with(b"exit status 4\n\0") && output.bytes.ends_with(b"\0end\n"));
     assert_eq!(output.bytes.len(), 256_000);
     assert_eq!(output.bytes_total, (mebibytes << 20) + 4);
-}
-
-fn resident_bytes() -> u64 {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }

@@ -1,0 +1,95 @@
+//! One run under test: its context, its output, its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::kernel::time::Timestamp;
+use crate::ports::{
+    CapturedOutput, ExecutorPort, OutputCapture, OutputNews, RunContext, RunEnd, RunOutcome,
+};
+
+/// One run, and what it writes.
+pub(super) struct TestRun {
+    executor: Arc<dyn ExecutorPort>,
+    pub(super) context: RunContext,
+    pub(super) capture: Arc<OutputCapture>,
+}
+
+impl TestRun {
+    /// Prepares a run of the job `backup`, second attempt, with this configuration.
+    pub(super) fn new(executor: Arc<dyn ExecutorPort>, keys: &[(&str, &str)]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let capture = OutputCapture::new();
+        let keys: BTreeMap<String, String> =
+            keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let context = RunContext {
+            job: "backup".into(),
+            execution: format!("{count}-test-{}", std::process::id()).into(),
+            fire_time: Timestamp::parse_rfc3339("2026-03-01T04:05:06Z").unwrap(),
+            attempt: 2,
+            token: 77,
+            instance: u64::from(std::process::id()) << 32 | count as u64,
+            config: Arc::new(keys),
+            timeout: None,
+            output: capture.writer(),
+            cancel: CancellationToken::new(),
+        };
+        Self { executor, context, capture }
+    }
+
+    /// Runs it, with a bound that no test comes near.
+    pub(super) async fn end(&self) -> RunEnd {
+        let run = self.executor.run(self.context.clone());
+        timeout(Duration::from_secs(120), run).await.expect("the run ends")
+    }
+
+    /// Runs it and returns what is kept, error in front.
+    pub(super) async fn output(&self) -> CapturedOutput {
+        let end = self.end().await;
+        self.capture.finish(end.error.as_deref())
+    }
+
+    /// Waits until the run has written a line that begins so; returns the line.
+    pub(super) async fn line(&self, start: &str) -> String {
+        let mut follower = self.capture.follow(0);
+        let mut text = String::new();
+        let seen = async {
+            loop {
+                match follower.next().await {
+                    Some(OutputNews::Output { bytes, .. }) => {
+                        text.push_str(std::str::from_utf8(&bytes).unwrap());
+                    }
+                    other => panic!("the output ended with {text:?}, {other:?}"),
+                }
+                let whole = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+                if let Some(line) = whole.lines().find(|line| line.starts_with(start)) {
+                    return line.to_owned();
+                }
+            }
+        };
+        timeout(Duration::from_secs(30), seen).await.expect("the run gets so far")
+    }
+}
+
+/// Compares what was kept with a text.
+#[track_caller]
+pub(super) fn assert_output(output: &CapturedOutput, want: &str) {
+    assert_eq!(String::from_utf8_lossy(&output.bytes), want);
+}
+
+/// The end of a run; no error if it is empty.
+pub(super) fn ended(outcome: RunOutcome, error: &str) -> RunEnd {
+    RunEnd { outcome, error: (!error.is_empty()).then(|| error.to_owned()) }
+}
+
+/// Returns the memory that this process holds, in bytes.
+pub(super) fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
