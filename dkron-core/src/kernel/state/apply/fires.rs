@@ -62,7 +62,8 @@ impl<T: TablesMut> Apply<'_, T> {
         match &fire.verdict {
             Verdict::Start { targets } if !targets.is_empty() => {
                 if job.concurrency == ConcurrencyPolicy::Forbid && !fire.is_forced {
-                    self.check_overlap(&fire.job, attempt.fire)?;
+                    let own = (attempt.number > 1).then_some(attempt.fire);
+                    self.check_overlap(&fire.job, own)?;
                 }
                 self.start(fire, row, job, attempt, targets)
             }
@@ -92,13 +93,13 @@ impl<T: TablesMut> Apply<'_, T> {
         if is_there { Ok(()) } else { Err(Rejection::FireDecided { job: fire.job.clone() }.into()) }
     }
 
-    /// Checks that no execution of another fire of the job runs.
-    fn check_overlap(&self, job: &JobName, fire: FireId) -> Result<(), Stop> {
+    /// Checks that no execution of the job runs, but for those of its `own` fire.
+    fn check_overlap(&self, job: &JobName, own: Option<FireId>) -> Result<(), Stop> {
         let mut in_the_way = None;
         let rows = keys::rows_of(job.as_str());
         rows::scan(self.tables, Table::Running, rows.range(), Order::Ascending, |key, value| {
             let (fire_time, cause) = ExecutionRecord::decode_fire(value)?;
-            if fire == (FireId { fire_time, cause }) {
+            if own == Some(FireId { fire_time, cause }) {
                 return Ok(ControlFlow::Continue(()));
             }
             in_the_way = Some(keys::parse_execution(key)?.1);
