@@ -161,7 +161,8 @@ impl<'a> Candidates<'a> {
 /// Shortens what is stored with every skip: a job may have tags by the thousand.
 fn cut(mut text: String) -> String {
     if text.len() > WANTED_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(WANTED_BYTES_MAX));
+        let is_boundary = |end: &usize| text.is_char_boundary(*end);
+        text.truncate((0..=WANTED_BYTES_MAX).rev().find(is_boundary).unwrap_or(0));
         text.push('…');
     }
     text

@@ -31,6 +31,11 @@ mod rounds;
 mod scene;
 mod term;
 
+#[cfg(test)]
+mod engine_test;
+#[cfg(test)]
+mod harness;
+
 pub use effect::{Effect, Observation};
 pub use engine::{Engine, EngineConfig};
 pub use input::{Answer, Input};
