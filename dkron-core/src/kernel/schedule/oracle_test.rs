@@ -31,10 +31,12 @@ impl Meaning {
 
     /// Returns whether a local second matches.
     fn matches(&self, local_s: i64) -> bool {
+        if !self.values[0].contains(&(local_s.rem_euclid(60) as u32)) {
+            return false;
+        }
         let local = DateTime::from_timestamp(local_s, 0).unwrap().naive_utc();
-        let [seconds, minutes, hours, ..] = &self.values;
-        seconds.contains(&local.second())
-            && minutes.contains(&local.minute())
+        let [_, minutes, hours, ..] = &self.values;
+        minutes.contains(&local.minute())
             && hours.contains(&local.hour())
             && self.matches_date(local.date())
     }
@@ -46,36 +48,47 @@ pub(super) fn offset_s(zone: Tz, unix_s: i64) -> i64 {
     i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc())
 }
 
+/// Returns the stretches of constant offset within `start_s..end_s`: each with its first second and
+/// its seconds east of UTC.
+fn stretches(zone: Tz, start_s: i64, end_s: i64) -> Vec<(i64, i64)> {
+    let mut stretches = vec![(start_s, offset_s(zone, start_s))];
+    for hour_s in (start_s..end_s).step_by(3_600) {
+        let (_, before_s) = stretches[stretches.len() - 1];
+        let hour_end_s = (hour_s + 3_600).min(end_s - 1);
+        if offset_s(zone, hour_end_s) != before_s {
+            let change_s = (hour_s..=hour_end_s).find(|&at_s| offset_s(zone, at_s) != before_s);
+            let change_s = change_s.unwrap();
+            stretches.push((change_s, offset_s(zone, change_s)));
+        }
+    }
+    stretches
+}
+
 /// Looks at every second of `start_s..end_s` and returns those that are due.
 ///
 /// The definition, literally: real time is due where the local time matches; a fixed time is due
 /// where its local time has not been seen within the day before, and at the end of a gap that holds
 /// a matching local time.
 pub(super) fn due_by_seconds(meaning: &Meaning, zone: Tz, start_s: i64, end_s: i64) -> Vec<i64> {
+    let stretches = stretches(zone, start_s - 27 * 3_600, end_s);
     let mut due = Vec::new();
-    // The offsets of the last 27 hours, each with its stretch of real time.
-    let mut stretches: Vec<(i64, i64)> = Vec::new();
-    let first_s = if meaning.is_fixed { start_s - 27 * 3_600 } else { start_s - 1 };
-    for at_s in first_s..end_s {
-        let offset_s = offset_s(zone, at_s);
-        let before_s = stretches.last().map(|&(_, before_s)| before_s);
-        if before_s != Some(offset_s) {
-            stretches.push((at_s, offset_s));
-        }
-        if at_s < start_s {
-            continue;
-        }
+    for at_s in start_s..end_s {
+        let now = stretches.iter().rposition(|&(first_s, _)| first_s <= at_s).unwrap();
+        let (first_s, offset_s) = stretches[now];
         let local_s = at_s + offset_s;
-        let ends = stretches.iter().skip(1).map(|&(start_s, _)| start_s);
-        let was_seen = ends
-            .zip(&stretches)
-            .any(|(end_s, &(start_s, offset_s))| (start_s..end_s).contains(&(local_s - offset_s)));
-        let is_end_of_gap = meaning.is_fixed
-            && before_s.is_some_and(|before_s| {
-                (at_s + before_s..local_s).any(|skipped_s| meaning.matches(skipped_s))
+        let mut is_due = meaning.matches(local_s);
+        if meaning.is_fixed {
+            let was_seen = stretches[..=now].windows(2).any(|pair| {
+                let [(first_s, offset_s), (end_s, _)] = [pair[0], pair[1]];
+                (first_s..end_s).contains(&(local_s - offset_s))
             });
-        let counts = !meaning.is_fixed || !was_seen;
-        if is_end_of_gap || counts && meaning.matches(local_s) {
+            is_due &= !was_seen;
+            if at_s == first_s && now > 0 {
+                let (_, before_s) = stretches[now - 1];
+                is_due |= (at_s + before_s..local_s).any(|skipped_s| meaning.matches(skipped_s));
+            }
+        }
+        if is_due {
             due.push(at_s);
         }
     }
