@@ -20,6 +20,7 @@
 //! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
 
 mod go_bool;
+mod handler;
 mod http;
 #[cfg(test)]
 mod kit_test;
@@ -29,7 +30,10 @@ mod shell;
 mod system_error;
 
 use go_bool::go_bool;
+pub use handler::HandlerContext;
+pub(crate) use handler::HandlerRegistry;
 pub(crate) use http::HttpExecutor;
+pub(crate) use process::end_leftovers;
 #[cfg(target_os = "linux")]
 pub(crate) use process::reap_orphans;
 pub(crate) use set::ExecutorSet;
