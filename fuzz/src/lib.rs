@@ -9,7 +9,10 @@
 //! [`TARGETS`] is the list. To add one, write a function, add a row and a folder with a few seeds:
 //! one valid input of each shape, and every input that once failed.
 
+mod log_entry;
 mod schedule;
+pub mod snapshot;
+pub mod world;
 
 use dkron_core::Timestamp;
 
@@ -23,7 +26,9 @@ pub struct Target {
 
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
+    Target { name: "log-entry", run: log_entry::check },
     Target { name: "schedule", run: schedule::check },
+    Target { name: "snapshot", run: snapshot::check },
     Target { name: "timestamp", run: timestamp },
 ];
 

@@ -6,7 +6,7 @@
 //!
 //! # Where to begin reading
 //!
-//! [`plan_due`] decides what is due, [`plan_manual`] a run that somebody asked for, [`first_due`]
+//! [`plan_due`] decides what is due, [`plan_manual`] a run that somebody asked for, [`first_due()`]
 //! when a job is due first. One rule a file: `runnable`, `catch_up`, `overlap`, `targets`, `retry`.
 //!
 //! # Invariants

@@ -8,7 +8,7 @@
 //!
 //! [`Schedule`] is the face. `parse` takes the text apart, `field` reads one field, `cron` searches
 //! the calendar for a matching local time, `clock` lays that over the changes of a zone's clock.
-//! [`explain`] says in English what a schedule means.
+//! [`explain()`] says in English what a schedule means.
 //!
 //! # Invariants
 //!
