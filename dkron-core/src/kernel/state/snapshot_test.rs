@@ -1,3 +1,5 @@
+//! Snapshots: round trips, and every kind of damage.
+
 use super::*;
 use crate::kernel::model::{Job, JobName};
 use crate::kernel::state::{Command, Entry, Envelope, JobWrite, MemoryTables, apply};
