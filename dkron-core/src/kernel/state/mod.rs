@@ -11,7 +11,13 @@
 //! [`Command`] is everything that can change, [`Event`] everything that a change makes known,
 //! [`Table`] where facts are kept.
 //!
-//! May use: `model`, `time`, `limits`, `invariant`, `error`; not `schedule`.
+//! # Invariants
+//!
+//! S1 to S11, listed in `invariant` and checked by `integrity` after every command of the random
+//! histories in `apply/property_test`, which also hold a naive model of counters and statuses
+//! beside it.
+//!
+//! May use: `model`, `time`, `limits`, `error`; not `schedule`.
 
 mod apply;
 mod checksum;
@@ -20,6 +26,10 @@ mod command;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod event;
+#[cfg(any(test, feature = "testing"))]
+mod integrity;
+#[cfg(any(test, feature = "testing"))]
+mod invariant;
 mod keys;
 mod memory;
 mod outcome;
@@ -35,6 +45,10 @@ pub use command::{
     StoredOutput, Target, Verdict,
 };
 pub use event::{Claim, Event, JobChange};
+#[cfg(any(test, feature = "testing"))]
+pub use integrity::check_integrity;
+#[cfg(any(test, feature = "testing"))]
+pub use invariant::{Invariant, Violation};
 pub use memory::MemoryTables;
 pub use outcome::{Outcome, Rejection};
 pub use snapshot::{SnapshotError, SnapshotReader, SnapshotWriter, state_hash};

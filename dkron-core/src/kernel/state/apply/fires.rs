@@ -219,6 +219,7 @@ impl<T: TablesMut> Apply<'_, T> {
         self.put_progress(job, attempt.fire, &progress)
     }
 
+    /// Notes how far an open fire has come; what every fire begins with is not written down.
     pub(super) fn put_progress(
         &mut self,
         job: &JobName,
@@ -226,6 +227,9 @@ impl<T: TablesMut> Apply<'_, T> {
         progress: &FireProgress,
     ) -> Result<(), TableError> {
         let key = keys::fire(job, fire.fire_time, fire.cause);
+        if *progress == FireProgress::default() {
+            return self.tables.delete(Table::Fires, &key).map(|_| ());
+        }
         self.tables.put(Table::Fires, &key, self.scratch.encode(progress))
     }
 

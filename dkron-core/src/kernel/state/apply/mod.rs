@@ -16,6 +16,8 @@ mod harness;
 mod history;
 mod jobs;
 mod parents;
+#[cfg(test)]
+mod property_test;
 mod requests;
 
 use super::codec::{Counters, DayCounts, Malformed, Scratch, StatusRow};
