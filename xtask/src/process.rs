@@ -93,7 +93,7 @@ impl Step {
         self.command.stdout(Stdio::piped());
         let mut child = self.command.spawn().with_context(|| format!("start {}", self.text()))?;
         let stdout = child.stdout.take().context("the child's standard output is piped")?;
-        let reader = thread::spawn(move || pass_on_and_count(stdout));
+        let reader = thread::spawn(move || pass_on_and_count(stdout, std::io::stdout()));
         let status = self.wait(child)?;
         let Ok(outcome) = reader.join() else { bail!("the reader of the output panicked") };
         if !status.success() && outcome.failed == 0 {
@@ -158,22 +158,30 @@ pub fn is_installed(program: &str, args: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Prints every line as it comes; adds up the lines that are cargo's test results.
-fn pass_on_and_count(output: impl Read) -> Outcome {
+/// Passes every line on as it comes; adds up the lines that are cargo's test results.
+///
+/// A test that cannot run on this machine passes and prints `skipped: what, why`, which is shown
+/// with `--show-output`; it counts as skipped.
+fn pass_on_and_count(output: impl Read, mut to: impl Write) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut ignored = 0;
+    let (mut ignored, mut unable) = (0, 0);
     let mut reader = BufReader::new(output);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(&line).and_then(|()| out.flush());
-        if let Some((passed, failed, skipped)) = test_result(&String::from_utf8_lossy(&line)) {
+        let _ = to.write_all(&line).and_then(|()| to.flush());
+        let text = String::from_utf8_lossy(&line);
+        if let Some((passed, failed, skipped)) = test_result(&text) {
             outcome.passed += passed;
             outcome.failed += failed;
             ignored += skipped;
+        } else if let Some(skipped) = text.strip_prefix("skipped: ") {
+            let (what, why) = skipped.trim_end().split_once(", ").unwrap_or((skipped, ""));
+            outcome.skip(what, why);
+            unable += 1;
         }
         line.clear();
     }
+    outcome.passed = outcome.passed.saturating_sub(unable);
     for _ in 0..ignored {
         outcome.skip("a test", "it says so itself: #[ignore], or ```ignore");
     }
@@ -225,6 +233,18 @@ mod tests {
         assert_eq!(test_result(line), Some((12, 2, 1)));
         assert_eq!(test_result("running 3 tests"), None);
         assert_eq!(test_result("test result: odd"), None);
+    }
+
+    #[test]
+    fn a_test_that_could_not_run_counts_as_skipped() {
+        let output = "skipped: disk full, needs root\n\
+                      test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured\n";
+
+        let outcome = pass_on_and_count(output.as_bytes(), std::io::sink());
+
+        let mut want = Outcome::skipped("disk full", "needs root");
+        want.passed = 2;
+        assert_eq!(outcome, want);
     }
 
     #[test]

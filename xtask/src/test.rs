@@ -25,6 +25,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "unit", about: "unit, table, property and integration tests", run: unit },
     Stage { name: "kernel", about: "the kernel's tests without the runtime", run: kernel },
     Stage { name: "doctest", about: "the examples in the documentation", run: doctest },
+    Stage { name: "e2e", about: "the real daemon: killed, starved, fed with rubbish", run: e2e },
     Stage { name: "examples", about: "every program under examples/rust, run", run: examples },
     Stage { name: "fuzz", about: "every fuzz target, from its seeds onward", run: fuzz::stage },
 ];
@@ -56,8 +57,8 @@ Stages:
 }
 
 fn unit(_: &Context) -> Result<Outcome> {
-    let kinds = ["--lib", "--bins", "--tests"];
-    Step::cargo(&["test", "--workspace", "--no-fail-fast"]).args(&kinds).run_tests()
+    let what = ["--exclude", "dkron-e2e", "--lib", "--bins", "--tests"];
+    Step::cargo(&["test", "--workspace", "--no-fail-fast"]).args(&what).run_tests()
 }
 
 fn kernel(_: &Context) -> Result<Outcome> {
@@ -67,6 +68,13 @@ fn kernel(_: &Context) -> Result<Outcome> {
 
 fn doctest(_: &Context) -> Result<Outcome> {
     Step::cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).run_tests()
+}
+
+/// The daemon is built first: the tests start the program that lies beside their own.
+fn e2e(_: &Context) -> Result<Outcome> {
+    Step::cargo(&["build", "--quiet", "-p", "dkron-server"]).run()?;
+    let show = ["--", "--show-output"];
+    Step::cargo(&["test", "-p", "dkron-e2e", "--no-fail-fast"]).args(&show).run_tests()
 }
 
 /// Runs each package under `examples/rust`; it passes if it ends by itself with success.

@@ -6,9 +6,10 @@
 //!
 //! # How a run ends early
 //!
-//! A cancellation, or the job's `timeout`, is told to the function through its context. An async one
-//! that does not comply within [`limits::CANCEL_GRACE`](crate::limits::CANCEL_GRACE) is dropped,
-//! which ends it for good. A blocking one cannot be ended from outside: the run goes on until the
+//! A cancellation, or the job's `timeout`, is told to the function through its context. An async
+//! one that does not comply within [`CANCEL_GRACE`](crate::limits::CANCEL_GRACE) is dropped, which
+//! ends it for good. A blocking one cannot be ended from outside: the run goes on
+//! until the
 //! function returns, and says so by not being over.
 //!
 //! # Where to begin reading
