@@ -49,7 +49,7 @@ pub enum LogWrite {
     Committed(LogPosition),
 }
 
-/// Called once a write is durable, or can never be.
+/// Called once a write is durable, or can never be; perhaps before the write is handed over whole.
 pub type WriteDone = Box<dyn FnOnce(Result<(), Error>) + Send>;
 
 /// A durable log with a vote.
@@ -59,8 +59,8 @@ pub type WriteDone = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// themselves. A full disk is not an error: the write waits until there is space, or the log is
 /// closed. After an error every later write fails, too.
 pub trait LogStore: Send + Sync + 'static {
-    /// Hands over a write and returns at once; `done` is called from another thread, except for
-    /// [`LogWrite::Committed`], where it is called before this returns.
+    /// Hands over a write and returns at once; `done` is called from any thread, perhaps before
+    /// this returns. For [`LogWrite::Committed`] it always is.
     fn write(&self, write: LogWrite, done: WriteDone);
 
     /// Returns what the log holds.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::Store;
+use super::{LogPosition, Store};
 use crate::error::Error;
 use crate::kernel::state::{TableError, TablesMut};
 
@@ -39,18 +39,21 @@ pub trait Replica: Store {
 
 /// A snapshot that is complete.
 pub struct StoredSnapshot {
-    /// What it covers; the consensus adapter knows.
+    /// The last record it covers.
+    pub position: LogPosition,
+    /// What else belongs to it; the consensus adapter knows.
     pub meta: Vec<u8>,
-    /// How large its contents are, in bytes.
+    /// How much it takes on the disk, in bytes.
     pub bytes: u64,
     /// Its contents, from the beginning.
-    pub contents: Box<dyn Read + Send + Sync>,
+    pub contents: Box<dyn Read + Send>,
 }
 
 /// Keeps the newest snapshot.
 pub trait SnapshotStore: Send + Sync + 'static {
-    /// Writes a snapshot: `fill` gives its contents. Once this returns it is durable and the one
-    /// that [`SnapshotStore::current`] answers; older ones are gone. Blocks.
+    /// Writes a snapshot of everything up to `position`: `fill` gives its contents. Once this
+    /// returns it is durable and the one that [`SnapshotStore::current`] answers; older ones are
+    /// gone. Blocks.
     ///
     /// # Errors
     ///
@@ -58,6 +61,7 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// snapshot is still the current one.
     fn write(
         &self,
+        position: LogPosition,
         meta: &[u8],
         fill: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>,
     ) -> Result<(), Error>;

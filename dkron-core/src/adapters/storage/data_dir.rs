@@ -133,6 +133,14 @@ fn check_file_system(_path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Opens a data dir for a test of what is in it.
+#[cfg(test)]
+pub fn open_for_test(path: &Path) -> std::sync::Arc<DataDir> {
+    let node = NodeName::parse("n1").expect("a name");
+    let config = DataDirConfig { path: path.to_owned(), node, allow_network_file_system: false };
+    std::sync::Arc::new(DataDir::open(&config).expect("open the data dir"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,8 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Holds the lock until it is dropped.
 pub struct DirLock {
-    _file: Flock<File>,
+    file: Option<Flock<File>>,
+    pid: u32,
 }
 
 impl DirLock {
@@ -56,7 +57,16 @@ impl DirLock {
         if let Err(error) = written.and_then(|()| file.write_all(text.as_bytes())) {
             tracing::warn!(path = %path.display(), %error, "cannot write the holder's name");
         }
-        Ok(Self { _file: file })
+        Ok(Self { file: Some(file), pid: std::process::id() })
+    }
+}
+
+impl Drop for DirLock {
+    /// Lets go of the lock; a forked child does not, for it would let go of its parent's.
+    fn drop(&mut self) {
+        if std::process::id() != self.pid {
+            std::mem::forget(self.file.take());
+        }
     }
 }
 

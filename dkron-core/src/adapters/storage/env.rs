@@ -7,11 +7,13 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
 
+use super::data_dir::DataDir;
 use super::page_check::{PageCheck, check_pages};
 use crate::error::{Error, ErrorKind};
 
@@ -29,8 +31,8 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What makes one environment different from another.
 pub struct EnvConfig<const N: usize> {
-    /// Its directory; made if it does not exist.
-    pub path: PathBuf,
+    /// Its directory within the data dir; made if it does not exist.
+    pub name: &'static str,
     /// How much of the address space it maps: the most it can hold. Takes no memory by itself.
     pub map_bytes_max: usize,
     /// Whether a commit may come back before the page that makes it the newest is synced: then the
@@ -45,6 +47,9 @@ pub struct OpenEnv<const N: usize> {
     env: Option<Env<WithoutTls>>,
     tables: [ByteTable; N],
     path: PathBuf,
+    pid: u32,
+    /// Outlives the environment, for nobody else may open its file before.
+    _data_dir: Arc<DataDir>,
 }
 
 impl<const N: usize> OpenEnv<N> {
@@ -53,25 +58,37 @@ impl<const N: usize> OpenEnv<N> {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`] if it is damaged, cannot be opened, or the disk is full.
-    pub fn open(config: &EnvConfig<N>, check: PageCheck<'_>) -> Result<Self, Error> {
-        let path = &config.path;
+    pub fn open(
+        data_dir: &Arc<DataDir>,
+        config: &EnvConfig<N>,
+        check: PageCheck<'_>,
+    ) -> Result<Self, Error> {
+        let path = data_dir.path().join(config.name);
         let failed =
             |action: &str| Error::new(ErrorKind::Storage, format!("{action} {}", path.display()));
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(path)
+            .create(&path)
             .map_err(|error| failed("make").with_source(error))?;
         check_pages(&path.join(DATA_FILE_NAME), check).map_err(|error| {
-            let action =
-                if error.kind() == io::ErrorKind::InvalidData { "damaged:" } else { "read" };
-            failed(action).with_source(error)
+            let message = match error.kind() {
+                io::ErrorKind::InvalidData => format!("{} is damaged", path.display()),
+                _ => format!("read {}", path.display()),
+            };
+            Error::new(ErrorKind::Storage, message).with_source(error)
         })?;
-        let env =
-            open_with_largest_map(config).map_err(|error| failed("open").with_source(error))?;
+        let env = open_with_largest_map(config, &path)
+            .map_err(|error| failed("open").with_source(error))?;
         let tables = open_tables(&env, &config.tables)
             .map_err(|error| failed("open the tables of").with_source(error))?;
-        Ok(Self { env: Some(env), tables, path: path.clone() })
+        Ok(Self {
+            env: Some(env),
+            tables,
+            path,
+            pid: std::process::id(),
+            _data_dir: Arc::clone(data_dir),
+        })
     }
 
     /// Returns the environment.
@@ -91,8 +108,12 @@ impl<const N: usize> OpenEnv<N> {
 }
 
 impl<const N: usize> Drop for OpenEnv<N> {
-    /// Waits a moment for the readers that are left, so that the directory can be opened again.
+    /// Waits a moment for the readers that are left, so that the directory can be opened again. A
+    /// forked child leaves what it inherited alone: LMDB forbids it to close that.
     fn drop(&mut self) {
+        if std::process::id() != self.pid {
+            return std::mem::forget(self.env.take());
+        }
         if let Some(env) = self.env.take()
             && !env.prepare_for_closing().wait_timeout(CLOSE_WAIT_MAX)
         {
@@ -102,7 +123,10 @@ impl<const N: usize> Drop for OpenEnv<N> {
 }
 
 /// Opens with the map asked for, or the largest that the address space allows.
-fn open_with_largest_map<const N: usize>(config: &EnvConfig<N>) -> heed::Result<Env<WithoutTls>> {
+fn open_with_largest_map<const N: usize>(
+    config: &EnvConfig<N>,
+    path: &Path,
+) -> heed::Result<Env<WithoutTls>> {
     let mut map_bytes = config.map_bytes_max;
     loop {
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
@@ -117,7 +141,7 @@ fn open_with_largest_map<const N: usize>(config: &EnvConfig<N>) -> heed::Result<
         // SAFETY: the lock of the data dir keeps everyone else away from the file while it is
         // mapped, and its pages were checked. It is not on a network file system.
         #[expect(unsafe_code, reason = "opening an LMDB environment maps its file")]
-        let opened = unsafe { options.open(&config.path) };
+        let opened = unsafe { options.open(path) };
         match opened {
             Err(heed::Error::Io(error))
                 if error.kind() == io::ErrorKind::OutOfMemory && map_bytes > MAP_BYTES_MIN =>
@@ -127,7 +151,7 @@ fn open_with_largest_map<const N: usize>(config: &EnvConfig<N>) -> heed::Result<
             Err(error) => return Err(error),
             Ok(env) => {
                 if map_bytes < config.map_bytes_max {
-                    let path = config.path.display();
+                    let path = path.display();
                     tracing::warn!(%path, map_bytes, "the address space is small: so is the map");
                 }
                 env.clear_stale_readers()?;

@@ -8,7 +8,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`DataDir`] is the directory, [`StateStore`] the state; `page_check` finds damage before LMDB
+//! [`Storage::open`] opens everything. [`DataDir`] is the directory, [`StateStore`] the state,
+//! `log_writer` the thread that writes the log; `page_check` finds damage before LMDB
 //! meets it, [`StorageHealth`] says whether writes are accepted.
 //!
 //! # Invariants
@@ -24,12 +25,18 @@ mod data_dir;
 mod dir_lock;
 mod env;
 mod health;
+mod log_env;
+mod log_memory;
+mod log_writer;
+mod open;
 mod page_check;
 mod page_format;
+mod snapshots;
 mod stamp;
 mod state_env;
 mod state_store;
 
 pub(crate) use data_dir::{DataDir, DataDirConfig};
 pub(crate) use health::{StorageCondition, StorageHealth};
+pub(crate) use open::Storage;
 pub(crate) use state_store::{StateStore, StateView};

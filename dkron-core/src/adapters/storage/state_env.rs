@@ -3,14 +3,16 @@
 //! A value is followed by a checksum of it and its key. The last commit may be lost with the power
 //! (`NO_META_SYNC`): the log has it. Readers never wait for the writer, nor it for them.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::ops::{Bound, ControlFlow};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use heed::{RoTxn, RwTxn, WithoutTls};
 
 use super::checksum::{CHECKSUM_BYTES, checksum, verified};
+use super::data_dir::DataDir;
 use super::env::{ByteTable, EnvConfig, OpenEnv, io_error, is_map_full};
 use super::health::{StorageHealth, Writer};
 use super::page_check::PageCheck;
@@ -18,6 +20,11 @@ use crate::error::{Error, ErrorKind};
 use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, TablesMut};
 use crate::ports::Change;
 
+/// The directory of the state within the data dir.
+pub const DIR_NAME: &str = "state";
+/// The file within the data dir that says that a record of the state was found damaged: the next
+/// start reads everything.
+pub const SUSPECT_NAME: &str = "state.suspect";
 /// How much the state can hold. Address space, not memory.
 const MAP_BYTES_MAX: usize = 1 << 40;
 /// LMDB's limit.
@@ -29,25 +36,32 @@ const TABLES: usize = Table::ALL.len();
 pub struct LmdbState {
     env: OpenEnv<TABLES>,
     health: Arc<StorageHealth>,
+    suspect: PathBuf,
 }
 
 impl LmdbState {
-    /// Opens or makes the state in the directory `path`.
+    /// Opens or makes the state in a data dir.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Storage`] if it is damaged or cannot be opened.
-    pub fn open(path: &Path, health: Arc<StorageHealth>) -> Result<Self, Error> {
+    pub fn open(data_dir: &Arc<DataDir>, health: Arc<StorageHealth>) -> Result<Self, Error> {
         let config = EnvConfig {
-            path: path.to_owned(),
+            name: DIR_NAME,
             map_bytes_max: MAP_BYTES_MAX,
             may_lose_last_commit: true,
             tables: Table::ALL.map(Table::as_str),
         };
         // Values on pages of their own, such as outputs, are verified when they are read: there may
-        // be gigabytes of them.
-        let check = PageCheck { verify: &mut verify_record, reads_big_values: false };
-        Ok(Self { env: OpenEnv::open(&config, check)?, health })
+        // be gigabytes of them. Unless one was found damaged before.
+        let suspect = data_dir.path().join(SUSPECT_NAME);
+        let check = PageCheck { verify: &mut verify_record, reads_big_values: suspect.exists() };
+        let env = OpenEnv::open(data_dir, &config, check)?;
+        if suspect.exists() {
+            // If it stays, the next start takes longer, and no more.
+            let _ = fs::remove_file(&suspect);
+        }
+        Ok(Self { env, health, suspect })
     }
 
     /// Opens a view of what is committed.
@@ -83,6 +97,9 @@ impl LmdbState {
                 }
                 Err(Failure::Store(error)) => return Err(self.failed("write", error)),
                 Err(Failure::Table(error)) => {
+                    if matches!(error, TableError::Corrupt { .. }) {
+                        let _ = File::create(&self.suspect);
+                    }
                     let message = format!("apply to the state in {}", self.env.path().display());
                     return Err(Error::new(ErrorKind::Storage, message).with_source(error));
                 }
@@ -342,11 +359,14 @@ fn store_error(action: &'static str, table: Table, error: &heed::Error) -> Table
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::adapters::storage::data_dir::open_for_test;
     use crate::kernel::state::conformance::check_tables;
 
     fn open(path: &Path) -> LmdbState {
-        LmdbState::open(path, Arc::new(StorageHealth::new(None))).unwrap()
+        LmdbState::open(&open_for_test(path), Arc::new(StorageHealth::new(None))).unwrap()
     }
 
     /// Writes one record.

@@ -1,0 +1,312 @@
+//! The log on disk: records by index, and the marks beside them, in one LMDB environment.
+//!
+//! One write transaction takes a whole batch of writes; its commit is synced before it returns.
+//! Knows nothing of threads, queues or a full disk: the writer does.
+//!
+//! # Invariants
+//!
+//! * The records after the purge mark are numbered without a gap; checked when the log is opened.
+//! * Every record and mark carries a checksum of itself and its key.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use heed::{PutFlags, RoTxn, RwTxn, WithoutTls};
+
+use super::checksum::{CHECKSUM_BYTES, checksum, verified};
+use super::data_dir::DataDir;
+use super::env::{ByteTable, EnvConfig, OpenEnv};
+use super::page_check::PageCheck;
+use crate::error::{Error, ErrorKind};
+use crate::ports::{LogBounds, LogPosition, LogRecord};
+
+/// The directory of the log within the data dir.
+const DIR_NAME: &str = "log";
+/// How much the log can hold. Address space, not memory.
+const MAP_BYTES_MAX: usize = 1 << 38;
+/// Index → record.
+const RECORDS: usize = 0;
+/// Name → mark.
+const MARKS: usize = 1;
+
+/// The first byte of a record: how the rest is laid out.
+const RECORD_VERSION: u8 = 1;
+/// Version and term, in front of the body.
+const RECORD_HEADER_BYTES: usize = 9;
+
+/// What this node has voted for.
+const VOTE: &[u8] = b"vote";
+/// How far the log is known to be committed.
+const COMMITTED: &[u8] = b"committed";
+/// Up to where records were removed.
+const PURGED: &[u8] = b"purged";
+
+/// The open log of a data dir.
+pub struct LogEnv {
+    env: OpenEnv<2>,
+}
+
+/// A batch of writes in the making.
+pub struct LogBatch<'a> {
+    txn: RwTxn<'a>,
+    env: &'a LogEnv,
+    /// Reused for each record.
+    scratch: Vec<u8>,
+}
+
+impl LogEnv {
+    /// Opens or makes the log, and reads all of it to see that it is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if it is damaged or cannot be opened.
+    pub fn open(data_dir: &Arc<DataDir>) -> Result<Self, Error> {
+        let config = EnvConfig {
+            name: DIR_NAME,
+            map_bytes_max: MAP_BYTES_MAX,
+            may_lose_last_commit: false,
+            tables: ["log", "marks"],
+        };
+        let mut verify = |table: &[u8], key: &[u8], stored: &[u8]| match verified(key, stored) {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "record \"{}\" of \"{}\" does not match its checksum",
+                key.escape_ascii(),
+                table.escape_ascii()
+            )),
+        };
+        let check = PageCheck { verify: &mut verify, reads_big_values: true };
+        let log = Self { env: OpenEnv::open(data_dir, &config, check)? };
+        log.check_sequence()?;
+        Ok(log)
+    }
+
+    /// Returns what the log holds.
+    pub fn bounds(&self) -> Result<LogBounds, Error> {
+        let txn = self.read_txn()?;
+        let purged = self.purged(&txn)?;
+        let last = self.records().last(&txn).map_err(|error| self.failed("read", error))?;
+        let last = match last {
+            Some((key, stored)) => Some(self.parse(key, stored)?.position),
+            None => None,
+        };
+        // Records that a purge has yet to remove do not count.
+        let last = match (purged, last) {
+            (Some(purged), Some(last)) if last.index <= purged.index => Some(purged),
+            (purged, last) => last.or(purged),
+        };
+        Ok(LogBounds { purged, last })
+    }
+
+    /// Reads records; see [`LogStore::read`](crate::ports::LogStore::read).
+    pub fn read(&self, first: u64, end: u64, bytes_max: usize) -> Result<Vec<LogRecord>, Error> {
+        let txn = self.read_txn()?;
+        let (first, end) = (first.to_be_bytes(), end.to_be_bytes());
+        let range = (Bound::Included(&first[..]), Bound::Excluded(&end[..]));
+        if first >= end {
+            return Ok(Vec::new());
+        }
+        let found =
+            self.records().range(&txn, &range).map_err(|error| self.failed("read", error))?;
+        let mut records: Vec<LogRecord> = Vec::new();
+        let mut bytes = 0;
+        for record in found {
+            let (key, stored) = record.map_err(|error| self.failed("read", error))?;
+            let record = self.parse(key, stored)?;
+            if records.last().is_some_and(|last| last.position.index + 1 != record.position.index) {
+                return Err(self.damaged(format!("no record before {}", record.position.index)));
+            }
+            bytes += record.body.len();
+            records.push(record);
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Returns the vote.
+    pub fn vote(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.mark(&self.read_txn()?, VOTE)
+    }
+
+    /// Returns how far the log is known to be committed.
+    pub fn committed(&self) -> Result<Option<LogPosition>, Error> {
+        self.position_mark(&self.read_txn()?, COMMITTED)
+    }
+
+    /// Begins a batch. Call from one thread only.
+    pub fn begin(&self) -> heed::Result<LogBatch<'_>> {
+        Ok(LogBatch { txn: self.env.env().write_txn()?, env: self, scratch: Vec::new() })
+    }
+
+    /// Puts an error of the environment into words.
+    pub fn failed(&self, action: &str, error: heed::Error) -> Error {
+        let message = format!("{action} the log in {}", self.env.path().display());
+        Error::new(ErrorKind::Storage, message).with_source(error)
+    }
+
+    /// Sees that no record after the purge mark is missing.
+    fn check_sequence(&self) -> Result<(), Error> {
+        let txn = self.read_txn()?;
+        let purged = self.purged(&txn)?;
+        let mut expected = purged.map_or(0, |purged| purged.index.saturating_add(1));
+        let first = expected.to_be_bytes();
+        let range = (Bound::Included(&first[..]), Bound::Unbounded);
+        let mut term = purged.map_or(0, |purged| purged.term);
+        let found =
+            self.records().range(&txn, &range).map_err(|error| self.failed("read", error))?;
+        for record in found {
+            let (key, stored) = record.map_err(|error| self.failed("read", error))?;
+            let (position, _) = self.split(key, stored)?;
+            if position.index != expected || position.term < term {
+                return Err(self.damaged(format!("record {expected} is missing or out of order")));
+            }
+            expected = position.index.saturating_add(1);
+            term = position.term;
+        }
+        Ok(())
+    }
+
+    fn parse(&self, key: &[u8], stored: &[u8]) -> Result<LogRecord, Error> {
+        let (position, body) = self.split(key, stored)?;
+        Ok(LogRecord { position, body: body.into() })
+    }
+
+    fn split<'a>(&self, key: &[u8], stored: &'a [u8]) -> Result<(LogPosition, &'a [u8]), Error> {
+        let damaged = || {
+            self.damaged(format!("record \"{}\" does not match its checksum", key.escape_ascii()))
+        };
+        let value = verified(key, stored).ok_or_else(damaged)?;
+        let index = u64::from_be_bytes(key.try_into().map_err(|_| damaged())?);
+        let (version, rest) = value.split_first().ok_or_else(damaged)?;
+        if *version != RECORD_VERSION {
+            return Err(self.damaged(format!("record {index} has the unknown version {version}")));
+        }
+        let (term, body) = rest.split_first_chunk().ok_or_else(damaged)?;
+        Ok((LogPosition { term: u64::from_le_bytes(*term), index }, body))
+    }
+
+    fn purged(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<Option<LogPosition>, Error> {
+        self.position_mark(txn, PURGED)
+    }
+
+    fn position_mark(
+        &self,
+        txn: &RoTxn<'_, WithoutTls>,
+        name: &[u8],
+    ) -> Result<Option<LogPosition>, Error> {
+        let Some(bytes) = self.mark(txn, name)? else { return Ok(None) };
+        let position = decode_position(&bytes)
+            .ok_or_else(|| self.damaged(format!("mark \"{}\"", name.escape_ascii())))?;
+        Ok(Some(position))
+    }
+
+    fn mark(&self, txn: &RoTxn<'_, WithoutTls>, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let found = self.marks().get(txn, name).map_err(|error| self.failed("read", error))?;
+        let Some(stored) = found else { return Ok(None) };
+        let value = verified(name, stored)
+            .ok_or_else(|| self.damaged(format!("mark \"{}\"", name.escape_ascii())))?;
+        Ok(Some(value.to_vec()))
+    }
+
+    fn read_txn(&self) -> Result<RoTxn<'_, WithoutTls>, Error> {
+        self.env.env().read_txn().map_err(|error| self.failed("read", error))
+    }
+
+    fn records(&self) -> ByteTable {
+        self.env.table(RECORDS)
+    }
+
+    fn marks(&self) -> ByteTable {
+        self.env.table(MARKS)
+    }
+
+    fn damaged(&self, what: String) -> Error {
+        let message = format!("the log in {} is damaged: {what}", self.env.path().display());
+        Error::new(ErrorKind::Storage, message)
+    }
+}
+
+impl LogBatch<'_> {
+    /// Adds a record after the last one.
+    pub fn append(&mut self, record: &LogRecord) -> heed::Result<()> {
+        let LogRecord { position: LogPosition { term, index }, body } = record;
+        let key = index.to_be_bytes();
+        self.scratch.clear();
+        self.scratch.reserve(RECORD_HEADER_BYTES + body.len() + CHECKSUM_BYTES);
+        self.scratch.push(RECORD_VERSION);
+        self.scratch.extend_from_slice(&term.to_le_bytes());
+        self.scratch.extend_from_slice(body);
+        let sum = checksum(&[&key, &self.scratch]);
+        self.scratch.extend_from_slice(&sum);
+        // Appending fills the pages, and refuses an index that is not the greatest.
+        let records = self.env.records();
+        records.put_with_flags(&mut self.txn, PutFlags::APPEND, &key, &self.scratch)
+    }
+
+    /// Removes the records after `index`; all if `None`.
+    pub fn truncate_after(&mut self, index: Option<u64>) -> heed::Result<()> {
+        let Some(index) = index else { return self.env.records().clear(&mut self.txn) };
+        let key = index.to_be_bytes();
+        let range = (Bound::Excluded(&key[..]), Bound::Unbounded);
+        self.env.records().delete_range(&mut self.txn, &range).map(|_| ())
+    }
+
+    /// Removes at most `count_max` of the records up to and including `index`, oldest first;
+    /// returns whether some are left.
+    pub fn purge(&mut self, index: u64, count_max: u64) -> heed::Result<bool> {
+        let records = self.env.records();
+        let Some((oldest, _)) = records.first(&self.txn)? else { return Ok(false) };
+        let oldest = oldest.try_into().map_or(0, u64::from_be_bytes);
+        if oldest > index {
+            return Ok(false);
+        }
+        let upto = index.min(oldest.saturating_add(count_max - 1));
+        let key = upto.to_be_bytes();
+        let range = (Bound::Unbounded, Bound::Included(&key[..]));
+        records.delete_range(&mut self.txn, &range)?;
+        Ok(upto < index)
+    }
+
+    /// Notes that the records up to and including this one are gone.
+    pub fn set_purged(&mut self, position: LogPosition) -> heed::Result<()> {
+        self.set_mark(PURGED, &encode_position(position))
+    }
+
+    /// Notes how far the log is known to be committed.
+    pub fn set_committed(&mut self, position: LogPosition) -> heed::Result<()> {
+        self.set_mark(COMMITTED, &encode_position(position))
+    }
+
+    /// Sets the vote.
+    pub fn set_vote(&mut self, vote: &[u8]) -> heed::Result<()> {
+        self.set_mark(VOTE, vote)
+    }
+
+    /// Makes the batch durable.
+    pub fn commit(self) -> heed::Result<()> {
+        self.txn.commit()
+    }
+
+    fn set_mark(&mut self, name: &[u8], value: &[u8]) -> heed::Result<()> {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(value);
+        self.scratch.extend_from_slice(&checksum(&[name, value]));
+        self.env.marks().put(&mut self.txn, name, &self.scratch)
+    }
+}
+
+fn encode_position(position: LogPosition) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let (term, index) = bytes.split_at_mut(8);
+    term.copy_from_slice(&position.term.to_le_bytes());
+    index.copy_from_slice(&position.index.to_le_bytes());
+    bytes
+}
+
+fn decode_position(bytes: &[u8]) -> Option<LogPosition> {
+    let (term, index) = bytes.split_first_chunk()?;
+    let index = index.try_into().ok()?;
+    Some(LogPosition { term: u64::from_le_bytes(*term), index: u64::from_le_bytes(index) })
+}

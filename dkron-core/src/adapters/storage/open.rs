@@ -1,0 +1,113 @@
+//! Opens everything a node keeps, and mends what can be mended.
+//!
+//! The state can be made anew from the newest snapshot and the log; so a state that is damaged is
+//! set aside and made anew, if these two reach back far enough. A damaged log cannot be mended by
+//! one node alone: it holds what this node promised to others.
+
+use std::fs;
+use std::sync::Arc;
+
+use super::data_dir::{DataDir, DataDirConfig};
+use super::env::set_aside;
+use super::health::StorageHealth;
+use super::log_env::LogEnv;
+use super::log_memory::MemoryLog;
+use super::log_writer::LmdbLog;
+use super::snapshots::{MemorySnapshots, SnapshotDir};
+use super::state_env::{DIR_NAME as STATE_DIR_NAME, LmdbState, SUSPECT_NAME};
+use super::state_store::StateStore;
+use crate::error::{Error, ErrorKind};
+use crate::ports::{LogStore, SnapshotStore};
+
+/// Everything a node keeps. Closed when this and all clones of its parts are dropped.
+pub struct Storage {
+    /// The log.
+    pub log: Arc<dyn LogStore>,
+    /// The state.
+    pub state: Arc<StateStore>,
+    /// The snapshots.
+    pub snapshots: Arc<dyn SnapshotStore>,
+    /// Whether writes are accepted.
+    pub health: Arc<StorageHealth>,
+    /// Where it is; `None` in memory.
+    pub data_dir: Option<Arc<DataDir>>,
+}
+
+impl Storage {
+    /// Opens or makes the data dir and what is in it. Blocks: reads the whole log, and the pages of
+    /// the state.
+    ///
+    /// # Errors
+    ///
+    /// As for [`DataDir::open`]; and [`ErrorKind::Storage`] if the log is damaged, or the state is
+    /// and cannot be made anew.
+    pub fn open(config: &DataDirConfig) -> Result<Self, Error> {
+        let data_dir = Arc::new(DataDir::open(config)?);
+        let health = Arc::new(StorageHealth::new(Some(data_dir.path().to_owned())));
+        let log = LogEnv::open(&data_dir).map_err(|error| {
+            let message = format!(
+                "open the log of data dir {}; it cannot be mended: restore a backup, or start this \
+                 node with an empty data dir in a cluster that has the others",
+                data_dir.path().display()
+            );
+            Error::new(ErrorKind::Storage, message).with_source(error)
+        })?;
+        let snapshots = SnapshotDir::open(&data_dir)?;
+        let state = match LmdbState::open(&data_dir, Arc::clone(&health)) {
+            Ok(state) => state,
+            Err(damage) => {
+                make_way_for_state(&data_dir, &log, &snapshots, damage)?;
+                LmdbState::open(&data_dir, Arc::clone(&health))?
+            }
+        };
+        Ok(Self {
+            log: Arc::new(LmdbLog::start(log, Arc::clone(&health))?),
+            state: Arc::new(StateStore::Lmdb(state)),
+            snapshots: Arc::new(snapshots),
+            health,
+            data_dir: Some(data_dir),
+        })
+    }
+
+    /// Makes everything in memory.
+    pub fn in_memory() -> Self {
+        let health = Arc::new(StorageHealth::new(None));
+        Self {
+            log: Arc::new(MemoryLog::new(Arc::clone(&health))),
+            state: Arc::new(StateStore::in_memory(Arc::clone(&health))),
+            snapshots: Arc::new(MemorySnapshots::default()),
+            health,
+            data_dir: None,
+        }
+    }
+}
+
+/// Sets a damaged state aside, if snapshot and log can make it anew; otherwise the damage stands.
+fn make_way_for_state(
+    data_dir: &DataDir,
+    log: &LogEnv,
+    snapshots: &SnapshotDir,
+    damage: Error,
+) -> Result<(), Error> {
+    let purged = log.bounds()?.purged;
+    let snapshot = snapshots.newest()?;
+    if snapshot < purged {
+        let message = format!(
+            "open the state of data dir {}: no snapshot reaches the log that is left",
+            data_dir.path().display()
+        );
+        return Err(Error::new(ErrorKind::Storage, message).with_source(damage));
+    }
+    let path = data_dir.path().join(STATE_DIR_NAME);
+    let aside = set_aside(&path).map_err(|error| {
+        let message = format!("set the damaged {} aside", path.display());
+        Error::new(ErrorKind::Storage, message).with_source(error)
+    })?;
+    let _ = fs::remove_file(data_dir.path().join(SUSPECT_NAME));
+    tracing::error!(
+        damage = damage.report(),
+        aside = %aside.display(),
+        "the state is damaged: it is made anew from the snapshot and the log"
+    );
+    Ok(())
+}

@@ -1,0 +1,398 @@
+//! Snapshots as files: the newest complete one is kept.
+//!
+//! A file is written under another name, synced, and then renamed: one that is there is complete.
+//! It is a title, the position and the meta data with a checksum, and then chunks with a checksum
+//! each, the last one empty. So damage is found where it is met, and a file that was cut is one.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::checksum::{CHECKSUM_BYTES, checksum};
+use super::data_dir::DataDir;
+use crate::error::{Error, ErrorKind};
+use crate::ports::{LogPosition, SnapshotStore, StoredSnapshot};
+
+/// The directory of the snapshots within the data dir.
+const DIR_NAME: &str = "snapshots";
+/// The end of the name of a complete snapshot.
+const SUFFIX: &str = ".snapshot";
+/// The name under which one is written.
+const NEW_NAME: &str = "new.tmp";
+/// How a file begins: what it is, and the version of the layout.
+const TITLE: &[u8; 16] = b"dkron snapshot 1";
+/// Contents of a chunk.
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+/// Meta data larger than this was not written by us.
+const META_BYTES_MAX: usize = 1 << 20;
+
+/// The snapshots of a data dir.
+pub struct SnapshotDir {
+    path: PathBuf,
+    _data_dir: Arc<DataDir>,
+}
+
+impl SnapshotDir {
+    /// Opens or makes the directory, and removes what an earlier process left unfinished.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if that fails.
+    pub fn open(data_dir: &Arc<DataDir>) -> Result<Self, Error> {
+        let path = data_dir.path().join(DIR_NAME);
+        let failed = |error| {
+            Error::new(ErrorKind::Storage, format!("open {}", path.display())).with_source(error)
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
+        match fs::remove_file(path.join(NEW_NAME)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        Ok(Self { path, _data_dir: Arc::clone(data_dir) })
+    }
+
+    /// Returns the position that the newest snapshot covers, without reading it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the directory cannot be read.
+    pub fn newest(&self) -> Result<Option<LogPosition>, Error> {
+        Ok(self.all()?.last().map(|(position, _)| *position))
+    }
+
+    /// Returns all complete snapshots, oldest first.
+    fn all(&self) -> Result<Vec<(LogPosition, PathBuf)>, Error> {
+        let failed = |error| {
+            let message = format!("list {}", self.path.display());
+            Error::new(ErrorKind::Storage, message).with_source(error)
+        };
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Some(position) = entry.file_name().to_str().and_then(parse_name) {
+                found.push((position, entry.path()));
+            }
+        }
+        found.sort_unstable_by_key(|(position, _)| *position);
+        Ok(found)
+    }
+
+    fn try_write(
+        &self,
+        position: LogPosition,
+        meta: &[u8],
+        fill: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let new = self.path.join(NEW_NAME);
+        let failed = |action: &str, error: io::Error| {
+            let message = format!("{action} snapshot {}", new.display());
+            Error::new(ErrorKind::Storage, message).with_source(error)
+        };
+        let file = File::create(&new).map_err(|error| failed("make", error))?;
+        let mut writer = ChunkWriter::begin(BufWriter::new(file), position, meta)
+            .map_err(|error| failed("write", error))?;
+        fill(&mut writer)?;
+        let file = writer.finish().map_err(|error| failed("write", error))?;
+        file.sync_all().map_err(|error| failed("sync", error))?;
+        let path = self.path.join(file_name(position));
+        fs::rename(&new, &path).map_err(|error| failed("rename", error))?;
+        let dir = File::open(&self.path).and_then(|dir| dir.sync_all());
+        dir.map_err(|error| failed("sync the directory of", error))?;
+        for (_, old) in self.all()?.into_iter().filter(|(_, found)| *found != path) {
+            fs::remove_file(old).map_err(|error| failed("remove the one before", error))?;
+        }
+        Ok(())
+    }
+}
+
+impl SnapshotStore for SnapshotDir {
+    fn write(
+        &self,
+        position: LogPosition,
+        meta: &[u8],
+        fill: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let written = self.try_write(position, meta, fill);
+        if written.is_err() {
+            // What is there of it takes space that is perhaps what was wanting.
+            let _ = fs::remove_file(self.path.join(NEW_NAME));
+        }
+        written
+    }
+
+    fn current(&self) -> Result<Option<StoredSnapshot>, Error> {
+        let Some((position, path)) = self.all()?.pop() else { return Ok(None) };
+        let failed = |error| {
+            let message = format!("open snapshot {}", path.display());
+            Error::new(ErrorKind::Storage, message).with_source(error)
+        };
+        let file = File::open(&path).map_err(failed)?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        let (reader, meta) =
+            ChunkReader::begin(BufReader::new(file), position, &path).map_err(failed)?;
+        Ok(Some(StoredSnapshot { position, meta, bytes, contents: Box::new(reader) }))
+    }
+}
+
+/// The name of a file sorts by hand as well: 20 digits hold every index.
+fn file_name(position: LogPosition) -> String {
+    format!("{:020}-{:020}{SUFFIX}", position.index, position.term)
+}
+
+fn parse_name(name: &str) -> Option<LogPosition> {
+    let (index, term) = name.strip_suffix(SUFFIX)?.split_once('-')?;
+    Some(LogPosition { term: term.parse().ok()?, index: index.parse().ok()? })
+}
+
+/// Writes contents as chunks.
+struct ChunkWriter<W: Write> {
+    inner: W,
+    chunk: Vec<u8>,
+}
+
+impl<W: Write> ChunkWriter<W> {
+    fn begin(mut inner: W, position: LogPosition, meta: &[u8]) -> io::Result<Self> {
+        let head = head(position, meta);
+        inner.write_all(&head)?;
+        inner.write_all(&checksum(&[&head]))?;
+        Ok(Self { inner, chunk: Vec::with_capacity(CHUNK_BYTES_MAX) })
+    }
+
+    fn write_chunk(&mut self) -> io::Result<()> {
+        let bytes = (self.chunk.len() as u32).to_le_bytes();
+        self.inner.write_all(&bytes)?;
+        self.inner.write_all(&checksum(&[&bytes, &self.chunk]))?;
+        self.inner.write_all(&self.chunk)?;
+        self.chunk.clear();
+        Ok(())
+    }
+}
+
+impl ChunkWriter<BufWriter<File>> {
+    fn finish(mut self) -> io::Result<File> {
+        if !self.chunk.is_empty() {
+            self.write_chunk()?;
+        }
+        self.write_chunk()?;
+        self.inner.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+impl<W: Write> Write for ChunkWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(CHUNK_BYTES_MAX - self.chunk.len());
+        self.chunk.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        if self.chunk.len() == CHUNK_BYTES_MAX {
+            self.write_chunk()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What stands before the first chunk, without its checksum.
+fn head(position: LogPosition, meta: &[u8]) -> Vec<u8> {
+    let mut head = Vec::with_capacity(TITLE.len() + 20 + meta.len());
+    head.extend_from_slice(TITLE);
+    head.extend_from_slice(&position.term.to_le_bytes());
+    head.extend_from_slice(&position.index.to_le_bytes());
+    head.extend_from_slice(&(meta.len() as u32).to_le_bytes());
+    head.extend_from_slice(meta);
+    head
+}
+
+/// Reads contents back, and verifies each chunk before any of it is handed out.
+struct ChunkReader<R: Read> {
+    inner: R,
+    chunk: Vec<u8>,
+    /// How much of the chunk was handed out.
+    taken: usize,
+    has_ended: bool,
+    path: PathBuf,
+}
+
+impl<R: Read> ChunkReader<R> {
+    fn begin(mut inner: R, position: LogPosition, path: &Path) -> io::Result<(Self, Vec<u8>)> {
+        let mut fixed = [0; TITLE.len() + 20];
+        read_exact(&mut inner, &mut fixed, path)?;
+        let meta_bytes = fixed.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize);
+        if !fixed.starts_with(TITLE) || meta_bytes > META_BYTES_MAX {
+            return Err(damaged(path));
+        }
+        let mut meta = vec![0; meta_bytes];
+        read_exact(&mut inner, &mut meta, path)?;
+        let mut sum = [0; CHECKSUM_BYTES];
+        read_exact(&mut inner, &mut sum, path)?;
+        let head = head(position, &meta);
+        if !head.starts_with(&fixed) || checksum(&[&head]) != sum {
+            return Err(damaged(path));
+        }
+        let path = path.to_owned();
+        Ok((Self { inner, chunk: Vec::new(), taken: 0, has_ended: false, path }, meta))
+    }
+
+    fn read_chunk(&mut self) -> io::Result<()> {
+        let (mut bytes, mut sum) = ([0; 4], [0; CHECKSUM_BYTES]);
+        read_exact(&mut self.inner, &mut bytes, &self.path)?;
+        read_exact(&mut self.inner, &mut sum, &self.path)?;
+        let size = u32::from_le_bytes(bytes) as usize;
+        if size > CHUNK_BYTES_MAX {
+            return Err(damaged(&self.path));
+        }
+        self.chunk.resize(size, 0);
+        read_exact(&mut self.inner, &mut self.chunk, &self.path)?;
+        if checksum(&[&bytes, &self.chunk]) != sum {
+            return Err(damaged(&self.path));
+        }
+        self.taken = 0;
+        self.has_ended = size == 0;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for ChunkReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.chunk.len() && !self.has_ended {
+            self.read_chunk()?;
+        }
+        let rest = self.chunk.get(self.taken..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        self.taken += count;
+        Ok(count)
+    }
+}
+
+fn read_exact(inner: &mut impl Read, buffer: &mut [u8], path: &Path) -> io::Result<()> {
+    inner.read_exact(buffer).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => damaged(path),
+        _ => error,
+    })
+}
+
+fn damaged(path: &Path) -> io::Error {
+    let what = format!("snapshot {} is damaged or was cut", path.display());
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// The newest snapshot of a node without a disk.
+#[derive(Default)]
+pub struct MemorySnapshots {
+    newest: Mutex<Option<(LogPosition, Vec<u8>, Arc<[u8]>)>>,
+}
+
+impl SnapshotStore for MemorySnapshots {
+    fn write(
+        &self,
+        position: LogPosition,
+        meta: &[u8],
+        fill: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut contents = Vec::new();
+        fill(&mut contents)?;
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = Some((position, meta.to_vec(), contents.into()));
+        Ok(())
+    }
+
+    fn current(&self) -> Result<Option<StoredSnapshot>, Error> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(newest.as_ref().map(|(position, meta, contents)| StoredSnapshot {
+            position: *position,
+            meta: meta.clone(),
+            bytes: contents.len() as u64,
+            contents: Box::new(io::Cursor::new(Arc::clone(contents))),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::storage::data_dir::open_for_test;
+
+    const AT: LogPosition = LogPosition { term: 3, index: 77 };
+
+    fn write(store: &dyn SnapshotStore, position: LogPosition, contents: &[u8]) {
+        let mut fill = |to: &mut dyn Write| {
+            to.write_all(contents).map_err(|error| {
+                Error::new(ErrorKind::Storage, "write the contents").with_source(error)
+            })
+        };
+        store.write(position, b"meta", &mut fill).unwrap();
+    }
+
+    fn read(store: &dyn SnapshotStore) -> Option<(LogPosition, Vec<u8>, Vec<u8>)> {
+        let mut snapshot = store.current().unwrap()?;
+        let mut contents = Vec::new();
+        snapshot.contents.read_to_end(&mut contents).unwrap();
+        Some((snapshot.position, snapshot.meta, contents))
+    }
+
+    #[track_caller]
+    fn check_round_trip(store: &dyn SnapshotStore) {
+        assert_eq!(read(store), None);
+        for bytes in [0, 1, CHUNK_BYTES_MAX, 3 * CHUNK_BYTES_MAX + 5] {
+            let contents = vec![7; bytes];
+            write(store, AT, &contents);
+            assert_eq!(read(store), Some((AT, b"meta".to_vec(), contents)), "{bytes} bytes");
+        }
+        let later = LogPosition { term: 3, index: 78 };
+        write(store, later, b"later");
+        assert_eq!(read(store).unwrap().0, later);
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_as_it_was_and_the_newest_counts() {
+        check_round_trip(&MemorySnapshots::default());
+
+        let dir = tempfile::tempdir().unwrap();
+        let snapshots = SnapshotDir::open(&open_for_test(dir.path())).unwrap();
+        check_round_trip(&snapshots);
+        assert_eq!(snapshots.all().unwrap().len(), 1, "older ones are gone");
+    }
+
+    #[test]
+    fn a_snapshot_that_fails_leaves_the_one_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshots = SnapshotDir::open(&open_for_test(dir.path())).unwrap();
+        write(&snapshots, AT, b"first");
+        let mut fail = |_: &mut dyn Write| Err(Error::new(ErrorKind::Storage, "no"));
+
+        snapshots.write(LogPosition { term: 3, index: 99 }, b"", &mut fail).unwrap_err();
+
+        assert_eq!(read(&snapshots).unwrap().2, b"first");
+        assert!(!dir.path().join(DIR_NAME).join(NEW_NAME).exists());
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshots = SnapshotDir::open(&open_for_test(dir.path())).unwrap();
+        write(&snapshots, AT, b"some contents");
+        let path = snapshots.all().unwrap().remove(0).1;
+        let good = fs::read(&path).unwrap();
+        let is_refused = || match snapshots.current() {
+            Err(_) => true,
+            Ok(found) => found.unwrap().contents.read_to_end(&mut Vec::new()).is_err(),
+        };
+
+        for bit in 0..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, bytes).unwrap();
+            assert!(is_refused(), "bit {bit}");
+        }
+        for length in 0..good.len() {
+            fs::write(&path, &good[..length]).unwrap();
+            assert!(is_refused(), "cut to {length}");
+        }
+    }
+}
