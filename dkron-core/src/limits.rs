@@ -144,3 +144,10 @@ pub const LOOK_AHEAD_MAX: Duration = Duration::from_secs(1);
 
 /// Longest time after which the engine of a leader wants to look again, whatever is due.
 pub const WAKE_UP_MAX: Duration = Duration::from_secs(3_600);
+
+/// Bytes of commands that wait for the log or are under way, about. More are refused: a client that
+/// is told to slow down is better off than one that waits in a row without end.
+pub const PROPOSAL_BYTES_QUEUED_MAX: usize = 64 << 20;
+
+/// How long a proposal waits for its answer. It may still take effect later.
+pub const PROPOSAL_WAIT_MAX: Duration = Duration::from_secs(10);

@@ -3,6 +3,7 @@
 //! May use: `ports`, `kernel::{model, time, state}`, `limits`, `error`.
 
 pub(crate) mod clock;
+pub(crate) mod consensus;
 pub(crate) mod entropy;
 pub(crate) mod executor;
 pub(crate) mod storage;

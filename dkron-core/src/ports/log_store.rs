@@ -20,8 +20,10 @@ pub struct LogPosition {
 pub struct LogRecord {
     /// Where it stands.
     pub position: LogPosition,
+    /// What kind of record it is; the consensus adapter knows.
+    pub kind: u8,
     /// What it holds; the consensus adapter knows.
-    pub body: Arc<[u8]>,
+    pub body: Arc<Vec<u8>>,
 }
 
 /// What a log holds: the records after `purged`, up to and including `last`.
@@ -92,6 +94,13 @@ pub trait LogStore: Send + Sync + 'static {
     ///
     /// As for [`LogStore::bounds`].
     fn committed(&self) -> Result<Option<LogPosition>, Error>;
+
+    /// Returns about how much the records take on the disk, in bytes. O(1).
+    ///
+    /// # Errors
+    ///
+    /// As for [`LogStore::bounds`].
+    fn bytes(&self) -> Result<u64, Error>;
 
     /// Tells whether new records would fit. Asked before each proposal; costs microseconds.
     ///

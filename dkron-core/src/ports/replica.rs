@@ -70,7 +70,5 @@ pub trait SnapshotStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) if it cannot be read or is damaged. The
-    /// contents are checked while they are read; reading fails before the end if they are damaged.
-    fn current(&self) -> Result<Option<StoredSnapshot>, Error>;
-}
+    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) if it cannot be read or its head is
+    /// damaged. The contents carry checksums of their own.

@@ -6,6 +6,8 @@
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::dir_lock::DirLock;
 use super::stamp::{DATA_FORMAT, Stamp};
@@ -27,7 +29,36 @@ pub struct DataDirConfig {
 pub struct DataDir {
     path: PathBuf,
     generation: u64,
-    _lock: DirLock,
+    /// Let go of before `closed` tells.
+    lock: Option<DirLock>,
+    closed: Arc<ClosedEvent>,
+}
+
+/// Tells when a data dir is closed.
+#[derive(Default)]
+pub struct ClosedEvent {
+    is_closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl ClosedEvent {
+    /// Waits until the data dir is closed; false if that takes longer than `limit`.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (is_closed, _) = self
+            .changed
+            .wait_timeout_while(is_closed, limit, |is_closed| !*is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        *is_closed
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        drop(self.lock.take());
+        *self.closed.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.closed.changed.notify_all();
+    }
 }
 
 impl DataDir {
@@ -79,12 +110,17 @@ impl DataDir {
                 return Err(failed("write the stamp of").with_source(error));
             }
         }
-        Ok(Self { path, generation, _lock: lock })
+        Ok(Self { path, generation, lock: Some(lock), closed: Arc::default() })
     }
 
     /// Returns its absolute path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns what tells when it is closed.
+    pub fn closed(&self) -> Arc<ClosedEvent> {
+        Arc::clone(&self.closed)
     }
 
     /// Returns how often the data dir has been opened, this time included: only grows from one
@@ -135,10 +171,10 @@ fn check_file_system(_path: &Path) -> Result<(), Error> {
 
 /// Opens a data dir for a test of what is in it.
 #[cfg(test)]
-pub fn open_for_test(path: &Path) -> std::sync::Arc<DataDir> {
+pub fn open_for_test(path: &Path) -> Arc<DataDir> {
     let node = NodeName::parse("n1").expect("a name");
     let config = DataDirConfig { path: path.to_owned(), node, allow_network_file_system: false };
-    std::sync::Arc::new(DataDir::open(&config).expect("open the data dir"))
+    Arc::new(DataDir::open(&config).expect("open the data dir"))
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ const MARKS: usize = 1;
 
 /// The first byte of a record: how the rest is laid out.
 const RECORD_VERSION: u8 = 1;
-/// Version and term, in front of the body.
-const RECORD_HEADER_BYTES: usize = 9;
+/// Version, kind and term, in front of the body.
+const RECORD_HEADER_BYTES: usize = 10;
 
 /// What this node has voted for.
 const VOTE: &[u8] = b"vote";
@@ -135,6 +135,13 @@ impl LogEnv {
         self.position_mark(&self.read_txn()?, COMMITTED)
     }
 
+    /// Returns how much the records take, in whole pages.
+    pub fn bytes(&self) -> Result<u64, Error> {
+        let txn = self.read_txn()?;
+        let stat = self.records().stat(&txn).map_err(|error| self.failed("read", error))?;
+        Ok(stat.non_free_page_size() as u64)
+    }
+
     /// Begins a batch. Call from one thread only.
     pub fn begin(&self) -> heed::Result<LogBatch<'_>> {
         Ok(LogBatch { txn: self.env.env().write_txn()?, env: self, scratch: Vec::new() })
@@ -158,7 +165,7 @@ impl LogEnv {
             self.records().range(&txn, &range).map_err(|error| self.failed("read", error))?;
         for record in found {
             let (key, stored) = record.map_err(|error| self.failed("read", error))?;
-            let (position, _) = self.split(key, stored)?;
+            let (position, ..) = self.split(key, stored)?;
             if position.index != expected || position.term < term {
                 return Err(self.damaged(format!("record {expected} is missing or out of order")));
             }
@@ -169,22 +176,27 @@ impl LogEnv {
     }
 
     fn parse(&self, key: &[u8], stored: &[u8]) -> Result<LogRecord, Error> {
-        let (position, body) = self.split(key, stored)?;
-        Ok(LogRecord { position, body: body.into() })
+        let (position, kind, body) = self.split(key, stored)?;
+        Ok(LogRecord { position, kind, body: Arc::new(body.to_vec()) })
     }
 
-    fn split<'a>(&self, key: &[u8], stored: &'a [u8]) -> Result<(LogPosition, &'a [u8]), Error> {
+    /// Verifies a stored record and takes it apart: where it stands, its kind, its body.
+    fn split<'a>(
+        &self,
+        key: &[u8],
+        stored: &'a [u8],
+    ) -> Result<(LogPosition, u8, &'a [u8]), Error> {
         let damaged = || {
             self.damaged(format!("record \"{}\" does not match its checksum", key.escape_ascii()))
         };
         let value = verified(key, stored).ok_or_else(damaged)?;
         let index = u64::from_be_bytes(key.try_into().map_err(|_| damaged())?);
-        let (version, rest) = value.split_first().ok_or_else(damaged)?;
+        let ([version, kind], rest) = value.split_first_chunk().ok_or_else(damaged)?;
         if *version != RECORD_VERSION {
             return Err(self.damaged(format!("record {index} has the unknown version {version}")));
         }
         let (term, body) = rest.split_first_chunk().ok_or_else(damaged)?;
-        Ok((LogPosition { term: u64::from_le_bytes(*term), index }, body))
+        Ok((LogPosition { term: u64::from_le_bytes(*term), index }, *kind, body))
     }
 
     fn purged(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<Option<LogPosition>, Error> {
@@ -231,11 +243,11 @@ impl LogEnv {
 impl LogBatch<'_> {
     /// Adds a record after the last one.
     pub fn append(&mut self, record: &LogRecord) -> heed::Result<()> {
-        let LogRecord { position: LogPosition { term, index }, body } = record;
+        let LogRecord { position: LogPosition { term, index }, kind, body } = record;
         let key = index.to_be_bytes();
         self.scratch.clear();
         self.scratch.reserve(RECORD_HEADER_BYTES + body.len() + CHECKSUM_BYTES);
-        self.scratch.push(RECORD_VERSION);
+        self.scratch.extend_from_slice(&[RECORD_VERSION, *kind]);
         self.scratch.extend_from_slice(&term.to_le_bytes());
         self.scratch.extend_from_slice(body);
         let sum = checksum(&[&key, &self.scratch]);

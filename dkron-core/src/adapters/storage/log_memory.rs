@@ -89,6 +89,12 @@ impl LogStore for MemoryLog {
         Ok(self.contents().committed)
     }
 
+    fn bytes(&self) -> Result<u64, Error> {
+        let records =
+            self.contents().records.values().map(|record| record.body.len()).sum::<usize>();
+        Ok(records as u64)
+    }
+
     fn check_writable(&self) -> Result<(), Error> {
         self.health.check_writable()
     }

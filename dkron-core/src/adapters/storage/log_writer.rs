@@ -116,6 +116,10 @@ impl LogStore for LmdbLog {
         self.env.committed()
     }
 
+    fn bytes(&self) -> Result<u64, Error> {
+        self.env.bytes()
+    }
+
     fn check_writable(&self) -> Result<(), Error> {
         if self.shared.has_failed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Storage, "write the log: it has failed before"));

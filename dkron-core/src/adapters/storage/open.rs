@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::data_dir::{DataDir, DataDirConfig};
 use super::env::set_aside;
@@ -79,6 +80,17 @@ impl Storage {
             health,
             data_dir: None,
         }
+    }
+}
+
+impl Storage {
+    /// Closes everything; returns whether that is done within `limit`, so that the data dir can be
+    /// opened again. Blocks. Whoever else holds a part of it has to drop that.
+    pub fn close(self, limit: Duration) -> bool {
+        self.health.close();
+        let closed = self.data_dir.as_ref().map(|data_dir| data_dir.closed());
+        drop(self);
+        closed.is_none_or(|closed| closed.wait(limit))
     }
 }
 

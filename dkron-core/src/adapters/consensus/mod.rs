@@ -1,0 +1,38 @@
+//! The replicated log: proposes, commits, applies; elects a leader; takes snapshots.
+//!
+//! Answers: how does a command become part of the state on a majority of nodes, exactly once and in
+//! one order? Does not know what commands mean (`kernel::state` does), nor how records are kept (the
+//! ports `LogStore`, `Replica` and `SnapshotStore`). openraft does the protocol; this directory is
+//! the only place that names it.
+//!
+//! # Where to begin reading
+//!
+//! [`Consensus`]; then `proposer`, where a command comes in, `log_storage`, where its entry is
+//! written, and `apply_thread`, where it takes effect.
+//!
+//! # Invariants
+//!
+//! * What is answered is durable on a majority and applied on this node.
+//! * Events leave in the order of the log, after their changes are committed.
+//! * An error says that the write may have happened exactly when its entry had been handed to the
+//!   log and no answer came.
+//!
+//! May use: `ports`, `kernel::{model, time, state}`, `limits`, `error`.
+
+mod apply_thread;
+mod handle;
+mod leadership;
+mod log_storage;
+mod machine;
+mod network;
+mod proposer;
+mod raft_types;
+mod record;
+mod state_machine;
+#[cfg(test)]
+mod suite_test;
+mod tail;
+mod weight;
+
+pub(crate) use handle::{Applied, Consensus, ConsensusConfig, ConsensusMetrics};
+pub(crate) use leadership::Leadership;

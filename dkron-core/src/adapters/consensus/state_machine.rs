@@ -1,0 +1,230 @@
+//! openraft's state machine: hands entries to the thread that applies, and asks for snapshots.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::apply_thread::ApplyThread;
+use super::log_storage::to_io;
+use super::machine::{AppliedState, Machine, snapshot_membership};
+use super::raft_types::{
+    LogId, Membership, RaftEntry, Snapshot, SnapshotMeta, TypeConfig, to_log_id, to_position,
+};
+use crate::error::{Error, ErrorKind};
+use crate::ports::{LogPosition, SnapshotStore, StoredSnapshot};
+
+/// What an entry without commands counts as in the size of the log.
+const ENTRY_BYTES_MIN: u64 = 64;
+/// The first wait after a snapshot could not be written; doubled up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_secs(1);
+/// The longest wait between two tries.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// When the next snapshot is due: by how much the log has grown since the last one.
+pub struct SnapshotPolicy {
+    /// Bytes of log after which a snapshot is due, if the last one was smaller.
+    pub log_bytes_max: u64,
+    /// Bytes of log since the last snapshot.
+    pub log_bytes: AtomicU64,
+    /// How large the last snapshot is: the log may grow as large, for writing a snapshot costs as
+    /// much.
+    pub snapshot_bytes: AtomicU64,
+    /// Set from when one is due until it is written.
+    pub is_due: AtomicBool,
+    /// Wakes whoever asks openraft for one.
+    pub due: Notify,
+    /// Fires when the node stops: a snapshot under way is given up.
+    pub stop: CancellationToken,
+}
+
+impl SnapshotPolicy {
+    /// Counts what was applied.
+    fn add(&self, bytes: u64) {
+        let total = self.log_bytes.fetch_add(bytes, Ordering::AcqRel).saturating_add(bytes);
+        let bound = self.log_bytes_max.max(self.snapshot_bytes.load(Ordering::Acquire));
+        if total >= bound && !self.is_due.swap(true, Ordering::AcqRel) {
+            self.due.notify_one();
+        }
+    }
+
+    /// Notes that a snapshot was written.
+    fn written(&self, bytes: u64) {
+        self.snapshot_bytes.store(bytes, Ordering::Release);
+        self.log_bytes.store(0, Ordering::Release);
+        self.is_due.store(false, Ordering::Release);
+    }
+}
+
+/// The state machine, as openraft drives it.
+pub struct StateMachine {
+    apply: ApplyThread,
+    machine: Arc<dyn Machine>,
+    snapshots: Arc<dyn SnapshotStore>,
+    policy: Arc<SnapshotPolicy>,
+}
+
+impl StateMachine {
+    /// Puts it together.
+    pub fn new(
+        apply: ApplyThread,
+        machine: Arc<dyn Machine>,
+        snapshots: Arc<dyn SnapshotStore>,
+        policy: Arc<SnapshotPolicy>,
+    ) -> Self {
+        Self { apply, machine, snapshots, policy }
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = StoredSnapshot;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), io::Error> {
+        let AppliedState { mark, membership } = self.machine.applied().map_err(to_io)?;
+        Ok((mark.map(|mark| to_log_id(mark.position)), membership))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut batch = Vec::new();
+        let mut responders = Vec::new();
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            batch.push(entry);
+            responders.push(responder);
+        }
+        let bytes = batch.iter().map(entry_bytes).sum();
+        let answers = self.apply.apply(batch).await.map_err(to_io)?;
+        for (responder, answer) in responders.into_iter().zip(answers) {
+            if let Some(responder) = responder {
+                responder.send(answer);
+            }
+        }
+        self.policy.add(bytes);
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            machine: Arc::clone(&self.machine),
+            snapshots: Arc::clone(&self.snapshots),
+            policy: Arc::clone(&self.policy),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: StoredSnapshot,
+    ) -> Result<(), io::Error> {
+        let covered = meta.last_log_id.as_ref().map(to_position);
+        if covered != Some(snapshot.position) {
+            return Err(io::Error::other("the snapshot covers something else than it says"));
+        }
+        let stored = self.snapshots.current().map_err(to_io)?.map(|stored| stored.position);
+        if stored != covered {
+            let snapshots = Arc::clone(&self.snapshots);
+            let store = move || store_snapshot(&*snapshots, snapshot);
+            blocking(store).await.map_err(to_io)?;
+        }
+        self.apply.restore(Arc::clone(&self.snapshots)).await.map_err(to_io)?;
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        current_snapshot(&*self.snapshots).map_err(to_io)
+    }
+}
+
+/// Keeps a snapshot that came from elsewhere.
+fn store_snapshot(snapshots: &dyn SnapshotStore, snapshot: StoredSnapshot) -> Result<(), Error> {
+    let StoredSnapshot { position, meta, mut contents, .. } = snapshot;
+    snapshots.write(position, &meta, &mut |to| match io::copy(&mut contents, to) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(Error::new(ErrorKind::Storage, "keep the snapshot received").with_source(error))
+        }
+    })
+}
+
+/// Writes snapshots of what is applied when it is asked.
+pub struct SnapshotBuilder {
+    machine: Arc<dyn Machine>,
+    snapshots: Arc<dyn SnapshotStore>,
+    policy: Arc<SnapshotPolicy>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = StoredSnapshot;
+
+    /// Tries until it succeeds: an error would end the node, and a disk that is full now is no
+    /// reason for that. The log grows meanwhile.
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let mut wait = RETRY_MIN;
+        loop {
+            let (machine, snapshots) = (Arc::clone(&self.machine), Arc::clone(&self.snapshots));
+            let stop = self.policy.stop.clone();
+            let written = blocking(move || machine.write_snapshot(&*snapshots, &stop)).await;
+            let error = match written {
+                Ok(true) => break,
+                Ok(false) => return Ok(snapshot_of_nothing()),
+                Err(error) if error.kind() == ErrorKind::Storage => error,
+                Err(error) => return Err(to_io(error)),
+            };
+            tracing::error!(error = error.report(), "cannot write a snapshot: the log grows");
+            if self.policy.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Err(to_io(error));
+            }
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+        let snapshot = current_snapshot(&*self.snapshots).map_err(to_io)?;
+        let snapshot = snapshot.ok_or_else(|| io::Error::other("the snapshot has vanished"))?;
+        self.policy.written(snapshot.snapshot.bytes);
+        Ok(snapshot)
+    }
+}
+
+/// What stands for a snapshot before anything is applied.
+fn snapshot_of_nothing() -> Snapshot {
+    let position = LogPosition { term: 0, index: 0 };
+    let contents = Box::new(io::empty());
+    let snapshot = StoredSnapshot { position, meta: Vec::new(), bytes: 0, contents };
+    Snapshot { meta: SnapshotMeta::default(), snapshot }
+}
+
+fn current_snapshot(snapshots: &dyn SnapshotStore) -> Result<Option<Snapshot>, Error> {
+    let Some(snapshot) = snapshots.current()? else { return Ok(None) };
+    let last_membership = snapshot_membership(&snapshot)?;
+    let meta = SnapshotMeta { last_log_id: Some(to_log_id(snapshot.position)), last_membership };
+    Ok(Some(Snapshot { meta, snapshot }))
+}
+
+/// Runs what blocks for long on a thread for such things.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => {
+            let message = "a thread of the snapshot has ended early";
+            Err(Error::new(ErrorKind::Internal, message).with_source(error))
+        }
+    }
+}
+
+fn entry_bytes(entry: &RaftEntry) -> u64 {
+    let body = match &entry.payload {
+        EntryPayload::Normal(payload) => payload.bytes().len() as u64,
+        _ => 0,
+    };
+    body + ENTRY_BYTES_MIN
+}
