@@ -72,3 +72,5 @@ pub trait SnapshotStore: Send + Sync + 'static {
     ///
     /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) if it cannot be read or its head is
     /// damaged. The contents carry checksums of their own.
+    fn current(&self) -> Result<Option<StoredSnapshot>, Error>;
+}
