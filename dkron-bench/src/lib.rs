@@ -3,7 +3,14 @@
 //! # Where to begin reading
 //!
 //! [`benches::ALL`] is the list; [`report::Row`] is what a bench answers with. To add one, write
-//! `src/benches/<name>.rs` with a function that returns rows, and add it to the list.
+//! `src/benches/<name>.rs` with a function that returns rows, and add it to the list. [`machine`]
+//! tells what a process uses, [`sample`] turns many figures into few.
 
+pub mod apart;
 pub mod benches;
+pub mod machine;
 pub mod report;
+pub mod sample;
+mod settings;
+
+pub use settings::Settings;

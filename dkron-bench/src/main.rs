@@ -1,17 +1,21 @@
 //! Runs named benches and shows one table: figure, unit, bound, met or not.
 //!
-//! Ends with success whether bounds are met or not, unless `--strict` is given: figures depend on
-//! the machine, and a bound missed on a busy laptop is no broken build.
+//! Each bench runs in a process of its own, so that none finds the heap of another. Ends with
+//! success whether bounds are met or not, unless `--strict` is given: figures depend on the
+//! machine, and a bound missed on a busy laptop is no broken build.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use dkron_bench::{benches, report};
+use dkron_bench::report::Row;
+use dkron_bench::{Settings, apart, benches, report};
 
 const HELP: &str = "\
-Usage: dkron-bench [--json FILE] [--strict] [--list] [NAME...]
+Usage: dkron-bench [--scale F] [--dir DIR] [--json FILE] [--strict] [--list] [NAME...]
 
 Without a name, all benches run. `--json -` writes to standard output, instead of the table.
+`--scale 0.1` takes a tenth of the jobs and of the time; bounds then say little.
+`--dir` is where data directories are made; by default beside this program.
 `--strict` ends with 1 if a bound is not met.
 ";
 
@@ -20,6 +24,9 @@ Without a name, all benches run. `--json -` writes to standard output, instead o
 struct Options {
     json: Option<String>,
     is_strict: bool,
+    /// Run the one named bench in this process.
+    is_inner: bool,
+    settings: Settings,
     names: Vec<String>,
 }
 
@@ -36,6 +43,13 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode> {
     let Some(options) = read_options()? else { return Ok(ExitCode::SUCCESS) };
     let names = &options.names;
+    if options.is_inner {
+        let name = names.first().context("--inner needs a name")?;
+        let rows = benches::run_inner(name, &options.settings)?;
+        let named: Vec<(&str, Row)> = rows.into_iter().map(|row| (name.as_str(), row)).collect();
+        println!("{}", report::json(&named));
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(unknown) = names.iter().find(|name| benches::ALL.iter().all(|b| b.name != **name)) {
         bail!("there is no bench \"{unknown}\"; `--list` shows them");
     }
@@ -44,7 +58,8 @@ fn run() -> Result<ExitCode> {
     let mut rows = Vec::new();
     for bench in benches::ALL.iter().filter(|bench| is_chosen(bench.name)) {
         eprintln!("bench {}: {}", bench.name, bench.about);
-        let found = (bench.run)().with_context(|| format!("bench {}", bench.name))?;
+        let found = apart::run(bench.name, &options.settings)
+            .with_context(|| format!("bench {}", bench.name))?;
         rows.extend(found.into_iter().map(|row| (bench.name, row)));
     }
 
@@ -78,7 +93,16 @@ fn read_options() -> Result<Option<Options>> {
                 return Ok(None);
             }
             "--strict" => options.is_strict = true,
+            "--inner" => options.is_inner = true,
             "--json" => options.json = Some(words.next().context("--json needs a file")?),
+            "--dir" => options.settings.dir = words.next().context("--dir needs a folder")?.into(),
+            "--scale" => {
+                let scale = words.next().context("--scale needs a number")?;
+                options.settings.scale = scale.parse().context("--scale needs a number")?;
+                if !(options.settings.scale > 0.0 && options.settings.scale <= 100.0) {
+                    bail!("--scale {scale}: must be above 0 and at most 100");
+                }
+            }
             option if option.starts_with('-') => bail!("unknown option {option}\n\n{HELP}"),
             _ => options.names.push(word),
         }

@@ -14,22 +14,27 @@ pub enum Bound {
 }
 
 /// One figure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// What was measured: `p99`, `runs per second, durable`.
     pub name: String,
     /// How much.
     pub value: f64,
     /// Of what: `ms`, `MB`, `1/s`.
-    pub unit: &'static str,
+    pub unit: String,
     /// Where it has to lie.
     pub bound: Bound,
 }
 
 impl Row {
     /// A figure with a bound.
-    pub fn new(name: impl Into<String>, value: f64, unit: &'static str, bound: Bound) -> Self {
-        Self { name: name.into(), value, unit, bound }
+    pub fn new(name: impl Into<String>, value: f64, unit: &str, bound: Bound) -> Self {
+        Self { name: name.into(), value, unit: unit.to_owned(), bound }
+    }
+
+    /// A figure to compare others with, or to be looked at.
+    pub fn free(name: impl Into<String>, value: f64, unit: &str) -> Self {
+        Self::new(name, value, unit, Bound::Free)
     }
 
     /// Returns whether the bound is met; `None` if there is none.
@@ -56,7 +61,7 @@ pub fn table(rows: &[(&str, Row)]) -> String {
     for (bench, row) in rows {
         let met = row.is_met().map_or("", |met| if met { "met" } else { "NOT MET" });
         let value = number(row.value);
-        let cells = [*bench, &row.name, &value, row.unit, &row.bound_text(), met];
+        let cells = [*bench, &row.name, &value, &row.unit, &row.bound_text(), met];
         lines.push(cells.map(str::to_owned));
     }
     let width =
@@ -99,6 +104,22 @@ pub fn json(rows: &[(&str, Row)]) -> String {
     format!("{:#}\n", Value::from(rows))
 }
 
+/// Reads what [`json`] writes; `None` if it is something else.
+pub fn parse_json(text: &str) -> Option<Vec<(String, Row)>> {
+    let rows: Value = serde_json::from_str(text).ok()?;
+    let row = |row: &Value| {
+        let bound = match (row["at_most"].as_f64(), row["at_least"].as_f64()) {
+            (Some(most), None) => Bound::AtMost(most),
+            (None, Some(least)) => Bound::AtLeast(least),
+            _ => Bound::Free,
+        };
+        let (value, unit) = (row["value"].as_f64()?, row["unit"].as_str()?);
+        let name = row["figure"].as_str()?;
+        Some((row["bench"].as_str()?.to_owned(), Row::new(name, value, unit, bound)))
+    };
+    rows.as_array()?.iter().map(row).collect()
+}
+
 /// Large figures without a fraction, small ones with three digits that say something.
 fn number(value: f64) -> String {
     match value.abs() {
@@ -133,10 +154,12 @@ mod tests {
     fn json_says_the_same() {
         let rows = [("a", Row::new("p50", 0.5, "ms", Bound::AtMost(0.5)))];
 
-        let value: Value = serde_json::from_str(&json(&rows)).unwrap();
+        let text = json(&rows);
+        let value: Value = serde_json::from_str(&text).unwrap();
 
         assert_eq!(value[0]["met"], json!(true));
         assert_eq!(value[0]["at_most"], json!(0.5));
         assert_eq!(value[0]["at_least"], Value::Null);
+        assert_eq!(parse_json(&text), Some(vec![("a".to_owned(), rows[0].1.clone())]));
     }
 }
