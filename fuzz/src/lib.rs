@@ -12,6 +12,7 @@
 mod log_entry;
 mod schedule;
 pub mod snapshot;
+mod state;
 pub mod world;
 
 use dkron_core::Timestamp;
@@ -27,7 +28,10 @@ pub struct Target {
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
     Target { name: "log-entry", run: log_entry::check },
+    Target { name: "log-entry", run: state::log_entry },
     Target { name: "schedule", run: schedule::check },
+    Target { name: "snapshot", run: state::snapshot },
+    Target { name: "state-rows", run: state::rows },
     Target { name: "snapshot", run: snapshot::check },
     Target { name: "timestamp", run: timestamp },
 ];

@@ -26,6 +26,8 @@ mod command;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod event;
+#[cfg(test)]
+mod format_test;
 #[cfg(any(test, feature = "testing"))]
 mod integrity;
 #[cfg(any(test, feature = "testing"))]

@@ -128,8 +128,8 @@ impl<T: TablesMut> Apply<'_, T> {
         let stored = rows::fire_progress(self.tables, job, fire.fire_time, fire.cause)?;
         let progress = FireProgress {
             open: stored.open.saturating_sub(1),
-            succeeded: stored.succeeded + u32::from(result == Some(true)),
-            failed: stored.failed + u32::from(result == Some(false)),
+            succeeded: stored.succeeded.saturating_add((result == Some(true)).into()),
+            failed: stored.failed.saturating_add((result == Some(false)).into()),
         };
         if progress.open > 0 {
             self.put_progress(job, fire, &progress)?;

@@ -161,8 +161,8 @@ impl<T: TablesMut> Apply<'_, T> {
         }
         let claimed = executions.len() as u32;
         self.open_rows(&fire.job, &attempt, claimed)?;
-        row.running += claimed;
-        row.status.executions += claimed;
+        row.running = row.running.saturating_add(claimed);
+        row.status.executions = row.status.executions.saturating_add(claimed);
         self.save_status(&fire.job, &row)?;
         Ok(Outcome::Claimed { executions })
     }
@@ -175,7 +175,7 @@ impl<T: TablesMut> Apply<'_, T> {
         id: ExecutionId,
         instance: u64,
     ) -> Result<(), TableError> {
-        self.counters.token += 1;
+        self.counters.token = self.counters.token.saturating_add(1);
         let execution = Execution {
             job: job.name.clone(),
             id,
@@ -215,7 +215,7 @@ impl<T: TablesMut> Apply<'_, T> {
         } else {
             rows::fire_progress(self.tables, job, fire_time, cause)?
         };
-        progress.open += gained;
+        progress.open = progress.open.saturating_add(gained);
         self.put_progress(job, attempt.fire, &progress)
     }
 

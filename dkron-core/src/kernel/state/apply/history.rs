@@ -51,7 +51,7 @@ impl<T: TablesMut> Apply<'_, T> {
             self.tables.put(Table::Outputs, &key, value)?;
         }
         row.running = row.running.saturating_sub(1);
-        row.status.output_bytes += kept;
+        row.status.output_bytes = row.status.output_bytes.saturating_add(kept);
         Ok(())
     }
 
@@ -97,14 +97,14 @@ impl<T: TablesMut> Apply<'_, T> {
                 self.tables.delete(Table::Outputs, key)?;
             }
         }
-        row.status.executions = row.running + ended;
+        row.status.executions = row.running.saturating_add(ended);
         row.status.output_bytes = bytes;
         Ok(())
     }
 
     /// Files a skip, and removes the oldest one if there are too many.
     pub(super) fn file_skip(&mut self, row: &mut StatusRow, skip: &Skip) -> Result<(), TableError> {
-        self.counters.serial += 1;
+        self.counters.serial = self.counters.serial.saturating_add(1);
         let key = keys::skip(&skip.job, skip.first, self.counters.serial);
         let value = self.scratch.encode(&SkipRecord::new(skip));
         self.tables.put(Table::Skips, &key, value)?;

@@ -68,7 +68,7 @@ impl<T: TablesMut> Apply<'_, T> {
             restore(&mut row.status, restored);
         }
         if is_definition_changed {
-            self.counters.revision += 1;
+            self.counters.revision = self.counters.revision.saturating_add(1);
             row.status.revision = self.counters.revision;
             if old.as_ref().is_some_and(|old| old.schedule != job.schedule) {
                 row.status.last_fire = None;

@@ -195,9 +195,9 @@ impl<T: TablesMut> Apply<'_, T> {
             }
         };
         if is_success {
-            counts.success += 1;
+            counts.success = counts.success.saturating_add(1);
         } else {
-            counts.failed += 1;
+            counts.failed = counts.failed.saturating_add(1);
         }
         self.day = Some((day, counts));
         Ok(())

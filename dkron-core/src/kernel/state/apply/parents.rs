@@ -3,7 +3,7 @@
 //!
 //! Edges belong to the child's definition; `Children` is their index by parent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use crate::kernel::model::JobName;
@@ -77,6 +77,7 @@ impl<'t, T: Tables> Forest<'t, T> {
 
     /// Checks the depth of the tree below a job that has so many ancestors.
     fn check_below(&self, job: &JobName, ancestors: usize) -> Result<(), Stop> {
+        let mut seen = BTreeSet::new();
         let mut level = self.children_of(job)?;
         let mut depth = ancestors;
         while !level.is_empty() {
@@ -85,9 +86,12 @@ impl<'t, T: Tables> Forest<'t, T> {
                 return Err(too_deep(job));
             }
             let mut below = Vec::new();
-            for child in &level {
-                below.append(&mut self.children_of(child)?);
+            for child in level {
+                below.append(&mut self.children_of(&child)?);
+                seen.insert(child);
             }
+            // A forest has no job twice; tables that somebody else wrote may.
+            below.retain(|child| !seen.contains(child));
             level = below;
         }
         Ok(())

@@ -23,7 +23,7 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     fn remember(&mut self, request: RequestId, outcome: &Outcome) -> Result<(), TableError> {
-        self.counters.serial += 1;
+        self.counters.serial = self.counters.serial.saturating_add(1);
         let order = keys::request_order(self.counters.serial);
         self.tables.put(Table::Requests, &order, &request.0.to_be_bytes())?;
         let value = outcome.encode(&mut self.scratch);
