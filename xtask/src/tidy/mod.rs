@@ -8,6 +8,7 @@
 //! [`check`] walks the tree and asks every rule. [`source`] prepares Rust files: comments and texts
 //! blanked out, test code marked. [`layers`] enforces the tables of ARCHITECTURE.md.
 
+mod claims;
 mod kernel;
 mod layers;
 mod links;
@@ -101,6 +102,7 @@ fn check(root: &Path) -> Result<Vec<Finding>> {
         findings.extend(kernel::check(&source));
         findings.extend(layers.check(&source));
     }
+    findings.extend(claims::check(&texts));
     findings.sort();
     Ok(findings)
 }
