@@ -26,9 +26,27 @@ mod kernel;
 #[cfg(feature = "runtime")]
 mod adapters;
 #[cfg(feature = "runtime")]
+mod cluster;
+#[cfg(feature = "runtime")]
+mod driver;
+#[cfg(feature = "runtime")]
 mod ports;
 
+#[cfg(feature = "runtime")]
+pub use adapters::executor::HandlerContext;
+#[cfg(feature = "runtime")]
+pub use cluster::{
+    Applied, Cluster, Config, DataLocation, Events, ExecutionOutput, Health, JobBuilder, Member,
+    News, Run, RunReceipt, RunningExecution, WriteJob,
+};
 pub use error::{Error, ErrorKind};
+pub use kernel::model::{
+    CatchUpPolicy, Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Job, JobName,
+    JobStatus, LostRunPolicy, NameError, NodeName, ParseExecutionIdError, PlacementPolicy,
+    Retention, RetryBackoff, RunStatus, Skip, SkipReason,
+};
+pub use kernel::state::query::{DayStats, JobView};
+pub use kernel::state::{Claim, Event, JobChange};
 pub use kernel::time::{
     GoTimeError, ParseTimestampError, Timestamp, Transition, Zone, ZoneError, parse_go_duration,
     parse_go_rfc3339,

@@ -29,6 +29,7 @@ mod log_env;
 mod log_memory;
 mod log_writer;
 mod open;
+mod outbox;
 mod page_check;
 mod page_format;
 mod snapshots;

@@ -14,11 +14,12 @@ use super::health::StorageHealth;
 use super::log_env::LogEnv;
 use super::log_memory::MemoryLog;
 use super::log_writer::LmdbLog;
+use super::outbox::{self, FileOutbox, MemoryOutbox};
 use super::snapshots::{MemorySnapshots, SnapshotDir};
 use super::state_env::{DIR_NAME as STATE_DIR_NAME, LmdbState, SUSPECT_NAME};
 use super::state_store::StateStore;
 use crate::error::{Error, ErrorKind};
-use crate::ports::{LogStore, SnapshotStore};
+use crate::ports::{LogStore, Outbox, SnapshotStore};
 
 /// Everything a node keeps. Closed when this and all clones of its parts are dropped.
 pub struct Storage {
@@ -28,6 +29,8 @@ pub struct Storage {
     pub state: Arc<StateStore>,
     /// The snapshots.
     pub snapshots: Arc<dyn SnapshotStore>,
+    /// Results that are not acknowledged.
+    pub outbox: Arc<dyn Outbox>,
     /// Whether writes are accepted.
     pub health: Arc<StorageHealth>,
     /// Where it is; `None` in memory.
@@ -65,6 +68,7 @@ impl Storage {
             log: Arc::new(LmdbLog::start(log, Arc::clone(&health))?),
             state: Arc::new(StateStore::Lmdb(state)),
             snapshots: Arc::new(snapshots),
+            outbox: Arc::new(FileOutbox::new(data_dir.path().join(outbox::FILE_NAME))),
             health,
             data_dir: Some(data_dir),
         })
@@ -77,6 +81,7 @@ impl Storage {
             log: Arc::new(MemoryLog::new(Arc::clone(&health))),
             state: Arc::new(StateStore::in_memory(Arc::clone(&health))),
             snapshots: Arc::new(MemorySnapshots::default()),
+            outbox: Arc::new(MemoryOutbox::default()),
             health,
             data_dir: None,
         }

@@ -31,6 +31,7 @@ pub struct Engine {
     /// The number of the last round; never used twice, so that late answers are recognised.
     last_round: u64,
     term: Option<Term>,
+    is_draining: bool,
     wakeup: Option<Timestamp>,
 }
 
@@ -44,6 +45,7 @@ impl Engine {
             schedules: Schedules::new(config.server_zone),
             last_round: 0,
             term: None,
+            is_draining: false,
             wakeup: None,
         }
     }
@@ -84,6 +86,7 @@ impl Engine {
         match input {
             Input::Leading { seed } => self.term = Some(Term::new(seed, self.clock.now())),
             Input::Following => self.term = None,
+            Input::Draining => self.is_draining = true,
             _ => {}
         }
 
@@ -105,9 +108,13 @@ impl Engine {
             Input::Nodes(_) => term.nodes_changed(&mut scene, &gone)?,
             Input::Applied(events) => term.applied(&mut scene, events)?,
             Input::Answered { round, answer } => term.answered(&mut scene, round, answer),
-            Input::Woken | Input::Leading { .. } | Input::Following => {}
+            Input::Woken | Input::Leading { .. } | Input::Following | Input::Draining => {}
         }
         term.hand_out(&mut scene);
+        if self.is_draining {
+            self.wakeup = term.next_start(&scene);
+            return Ok(());
+        }
         term.open_round(&mut scene, &mut self.last_round)?;
         self.wakeup = Some(term.wakeup(&scene)?);
         Ok(())
@@ -121,6 +128,13 @@ impl Engine {
     /// at this instant, by the wall clock, even if it has nothing to tell.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         self.wakeup
+    }
+
+    /// Returns whether nothing that was decided is still to be answered or to start.
+    ///
+    /// After [`Input::Draining`] that stays so.
+    pub fn is_idle(&self) -> bool {
+        self.term.as_ref().is_none_or(Term::is_idle)
     }
 
     /// Returns whether this node leads, as far as the engine was told.

@@ -151,6 +151,16 @@ impl Term {
         }
     }
 
+    /// Returns when the next claim starts.
+    pub(super) fn next_start<T>(&self, scene: &Scene<'_, T>) -> Option<Timestamp> {
+        self.claims.first_at().map(|start_at| scene.clock.wake_for(start_at))
+    }
+
+    /// Returns whether no round is open and no claim waits for its instant.
+    pub(super) fn is_idle(&self) -> bool {
+        self.rounds.open.is_none() && self.claims.first_at().is_none()
+    }
+
     /// Returns when to look again.
     pub(super) fn wakeup<T: Tables>(
         &mut self,

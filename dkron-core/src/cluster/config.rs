@@ -1,0 +1,264 @@
+//! How a node is set up: every setting with its default and range, checked as a whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+use crate::kernel::model::NodeName;
+use crate::kernel::time::Zone;
+
+/// Where a node keeps the log and the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataLocation {
+    /// In a directory, which is made if it is missing; one process at a time.
+    Dir(PathBuf),
+    /// In memory: everything is gone with the process. For tests.
+    Memory,
+}
+
+/// The settings of a node.
+///
+/// Starts from defaults that suit a program that embeds the scheduler; [`Cluster::start`] checks
+/// them and reports every fault at once.
+///
+/// ```
+/// use dkron_core::Config;
+///
+/// let config = Config::new("web-1").data_dir("./dkron.data").tag("role", "web");
+/// assert!(config.validate().is_ok());
+/// assert!(Config::new("").raft_multiplier(11).validate().is_err());
+/// ```
+///
+/// [`Cluster::start`]: crate::Cluster::start
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) node_name: String,
+    pub(crate) data: DataLocation,
+    pub(crate) region: String,
+    pub(crate) datacenter: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) server_timezone: String,
+    pub(crate) raft_multiplier: u32,
+    pub(crate) worker_threads: usize,
+    pub(crate) handler_threads: usize,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) allow_network_storage: bool,
+}
+
+/// Tags a node sets itself; what a user writes there is overwritten.
+pub(crate) const RESERVED_TAGS: [&str; 5] = ["dc", "region", "role", "server", "version"];
+
+/// The greatest `raft_multiplier`.
+const RAFT_MULTIPLIER_MAX: u32 = 10;
+
+/// Most threads of either kind.
+const THREADS_MAX: usize = 1_024;
+
+impl Config {
+    /// Starts from the defaults, with data in `./dkron.data`.
+    ///
+    /// The name is the node's identity in the cluster, whatever its address becomes: 1 to
+    /// [`limits::NODE_NAME_BYTES_MAX`](crate::limits::NODE_NAME_BYTES_MAX) bytes, and the same
+    /// each time the node starts on the same data.
+    pub fn new(node_name: impl Into<String>) -> Self {
+        Self {
+            node_name: node_name.into(),
+            data: DataLocation::Dir(PathBuf::from("dkron.data")),
+            region: "global".to_owned(),
+            datacenter: "dc1".to_owned(),
+            tags: BTreeMap::new(),
+            server_timezone: "UTC".to_owned(),
+            raft_multiplier: 1,
+            worker_threads: 2,
+            handler_threads: 16,
+            shutdown_timeout: Duration::from_secs(10),
+            allow_network_storage: false,
+        }
+    }
+
+    /// Keeps log and state in `path`, relative to the working directory.
+    #[must_use]
+    pub fn data_dir(mut self, path: impl AsRef<Path>) -> Self {
+        self.data = DataLocation::Dir(path.as_ref().to_owned());
+        self
+    }
+
+    /// Keeps log and state in memory: everything is gone with the process.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.data = DataLocation::Memory;
+        self
+    }
+
+    /// Sets the region: jobs run on nodes of the leader's region only. Default `global`.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// Sets the tag `dc`. Default `dc1`.
+    #[must_use]
+    pub fn datacenter(mut self, datacenter: impl Into<String>) -> Self {
+        self.datacenter = datacenter.into();
+        self
+    }
+
+    /// Adds a tag that jobs can select nodes by.
+    ///
+    /// The reserved ones (`dc`, `region`, `role`, `server`, `version`) are set by the node.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets the IANA zone of schedules that name none. Default `UTC`.
+    #[must_use]
+    pub fn server_timezone(mut self, zone: impl Into<String>) -> Self {
+        self.server_timezone = zone.into();
+        self
+    }
+
+    /// Stretches the timing of elections and heartbeats: 1 (default) to 10.
+    #[must_use]
+    pub fn raft_multiplier(mut self, multiplier: u32) -> Self {
+        self.raft_multiplier = multiplier;
+        self
+    }
+
+    /// Sets how many threads the node's own runtime has: 1 to 1024, default 2.
+    #[must_use]
+    pub fn worker_threads(mut self, threads: usize) -> Self {
+        self.worker_threads = threads;
+        self
+    }
+
+    /// Sets how many synchronous handlers run at once: 1 to 1024, default 16.
+    ///
+    /// Threads are made when they are first needed; further runs wait in a queue.
+    #[must_use]
+    pub fn handler_threads(mut self, threads: usize) -> Self {
+        self.handler_threads = threads;
+        self
+    }
+
+    /// Sets how long a shutdown waits for running jobs before it ends them. Default 10 s.
+    #[must_use]
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Permits a data directory on a network or translated file system (NFS, SMB, 9p, FUSE).
+    ///
+    /// Memory-mapped databases are known to break there; the default is to refuse.
+    #[must_use]
+    pub fn allow_network_storage(mut self, allow: bool) -> Self {
+        self.allow_network_storage = allow;
+        self
+    }
+
+    /// Checks all settings together.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] with every fault, one a line, each naming the setting, its
+    /// value and what is accepted.
+    pub fn validate(&self) -> Result<(), Error> {
+        let mut faults = Faults::default();
+        if let Err(error) = NodeName::parse(&self.node_name) {
+            faults.add("node_name", &self.node_name, error);
+        }
+        if let Err(error) = Zone::parse(&self.server_timezone, Zone::UTC) {
+            faults.add("server_timezone", &self.server_timezone, error);
+        }
+        if !(1..=RAFT_MULTIPLIER_MAX).contains(&self.raft_multiplier) {
+            let accepted = format!("must be between 1 and {RAFT_MULTIPLIER_MAX}");
+            faults.add("raft_multiplier", self.raft_multiplier, accepted);
+        }
+        for (name, threads) in
+            [("worker_threads", self.worker_threads), ("handler_threads", self.handler_threads)]
+        {
+            if !(1..=THREADS_MAX).contains(&threads) {
+                faults.add(name, threads, format!("must be between 1 and {THREADS_MAX}"));
+            }
+        }
+        if self.region.is_empty() {
+            faults.add("region", "", "must not be empty");
+        }
+        if self.data == DataLocation::Dir(PathBuf::new()) {
+            faults.add("data_dir", "", "must name a directory");
+        }
+        for key in self.tags.keys().filter(|key| key.is_empty()) {
+            faults.add("tag", key, "must have a name");
+        }
+        faults.into_result()
+    }
+
+    /// Returns the tags the node shows: the user's and the reserved ones.
+    pub(crate) fn all_tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.tags.clone();
+        tags.insert("dc".to_owned(), self.datacenter.clone());
+        tags.insert("region".to_owned(), self.region.clone());
+        tags.insert("role".to_owned(), "dkron".to_owned());
+        tags.insert("server".to_owned(), "true".to_owned());
+        tags.insert("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+        tags
+    }
+}
+
+/// Collects what is wrong, so that nobody has to mend one setting after the other.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn add(&mut self, setting: &str, value: impl fmt::Display, fault: impl fmt::Display) {
+        self.0.push(format!("{setting} \"{value}\": {fault}"));
+    }
+
+    fn into_result(self) -> Result<(), Error> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let message = format!("invalid configuration: {}", self.0.join("\n"));
+        Err(Error::new(ErrorKind::InvalidArgument, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_reported_at_once() {
+        let config = Config::new("")
+            .raft_multiplier(0)
+            .worker_threads(0)
+            .server_timezone("Mars/Phobos")
+            .region("");
+
+        let error = config.validate().unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        for setting in
+            ["node_name", "raft_multiplier", "worker_threads", "server_timezone", "region"]
+        {
+            assert!(error.message().contains(setting), "{setting} in {}", error.message());
+        }
+    }
+
+    #[test]
+    fn reserved_tags_win_over_the_users() {
+        let tags = Config::new("n").tag("region", "mine").tag("role", "web").all_tags();
+
+        assert_eq!(tags.get("region").map(String::as_str), Some("global"));
+        assert_eq!(tags.get("role").map(String::as_str), Some("dkron"));
+        for tag in RESERVED_TAGS {
+            assert!(tags.contains_key(tag), "{tag}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The handle of a node: start, health, shutdown.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::gate::Gate;
+use super::node::Node;
+use super::{Config, Health, Member};
+use crate::adapters::executor::HandlerContext;
+use crate::error::{Error, ErrorKind};
+use crate::kernel::model::NodeName;
+
+/// A node of a cluster, running inside this program.
+///
+/// Cheap to clone; all clones are the same node. It has threads and a runtime of its own, so it
+/// can be used from any runtime, or none. Dropping the last clone stops the node without waiting;
+/// [`Cluster::shutdown`] stops it in good order.
+///
+/// Starting one installs nothing in the process: no signal handler, no logger, no panic hook. It
+/// logs through the `tracing` facade, which is silent until the program chooses a subscriber.
+///
+/// A child made by `fork` cannot use it: every call there fails with
+/// [`ErrorKind::Stopped`], and the parent goes on.
+///
+/// ```
+/// use dkron_core::{Cluster, Config, JobBuilder};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// let cluster = Cluster::start(Config::new("node-1").in_memory()).await?;
+/// cluster.handle("greet", async |context| Ok(format!("hello from {}", context.job())))?;
+/// cluster.set_job(JobBuilder::new("greet").schedule("@every 1h").build()?).await?;
+///
+/// let run = cluster.run("greet").await?;
+/// let executions = run.wait().await?;
+/// let output = cluster.output("greet", &executions[0].id)?.unwrap();
+/// assert_eq!(output.bytes, b"hello from greet");
+///
+/// cluster.shutdown().await?;
+/// # Ok::<(), dkron_core::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Cluster {
+    gate: Arc<Gate>,
+}
+
+impl Cluster {
+    /// Starts a node and returns once it can commit a write.
+    ///
+    /// May be awaited on any runtime; the work is done on a thread of its own. A node with data
+    /// goes on where it was; one without forms a cluster of its own.
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::InvalidArgument`]: the configuration is wrong; every fault is named.
+    /// * [`ErrorKind::Conflict`]: another process, or another `Cluster` of this one, uses the data
+    ///   directory; or it belongs to another node or a newer version.
+    /// * [`ErrorKind::Storage`]: the data directory cannot be used, or its content is damaged.
+    /// * [`ErrorKind::Unavailable`]: no leader within ten seconds.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        config.validate()?;
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let open = move || {
+            // Fails only if the caller has gone; then the node goes as well.
+            let _ = sender.send(Self::start_blocking(config));
+        };
+        spawn_plain("dkron-start", open)?;
+        receiver.await.map_err(|_| {
+            Error::new(ErrorKind::Internal, "the start of the node panicked; please report it")
+        })?
+    }
+
+    /// Starts a node as [`Cluster::start`] does, and blocks until it can commit a write.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::start`].
+    pub fn start_blocking(config: Config) -> Result<Self, Error> {
+        config.validate()?;
+        let node = Node::start(config)?;
+        Ok(Self { gate: Arc::new(Gate::open(node)) })
+    }
+
+    /// Registers an async function as the handler `name`, on this node, from now on.
+    ///
+    /// It runs on the node's runtime: it must not block. What it returns becomes the output; an
+    /// error makes the attempt a failed one with that text; a panic likewise. A second function of
+    /// the same name replaces the first for runs to come.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if the name is not a job name (handlers are called by it).
+    pub fn handle<F, Fut>(&self, name: &str, handler: F) -> Result<(), Error>
+    where
+        F: Fn(HandlerContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<String, String>> + Send + 'static,
+    {
+        self.node()?.register(name, |handlers| handlers.register_async(name, handler))
+    }
+
+    /// Registers a blocking function as the handler `name`, on this node, from now on.
+    ///
+    /// It runs on one of [`Config::handler_threads`] threads; the rest is as for
+    /// [`Cluster::handle`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::handle`].
+    pub fn handle_blocking<F>(&self, name: &str, handler: F) -> Result<(), Error>
+    where
+        F: Fn(HandlerContext) -> Result<String, String> + Send + Sync + 'static,
+    {
+        self.node()?.register(name, |handlers| handlers.register_blocking(name, handler))
+    }
+
+    /// Returns the node's name.
+    pub fn node_name(&self) -> &NodeName {
+        self.gate.name()
+    }
+
+    /// Returns who leads, as far as this node knows; `None` while nobody does, or after a shutdown.
+    pub fn leader(&self) -> Option<NodeName> {
+        self.node().ok()?.leader()
+    }
+
+    /// Returns whether this node leads.
+    pub fn is_leader(&self) -> bool {
+        self.leader().as_ref() == Some(self.gate.name())
+    }
+
+    /// Returns the nodes of the cluster.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stopped`] after a shutdown.
+    pub fn members(&self) -> Result<Vec<Member>, Error> {
+        Ok(self.node()?.members())
+    }
+
+    /// Returns how this node is. Never blocks.
+    pub fn health(&self) -> Health {
+        match self.node() {
+            Ok(node) => node.health(),
+            Err(error) => Health::of_stopped(error.message()),
+        }
+    }
+
+    /// Stops the node in good order, within [`Config::shutdown_timeout`] plus a few seconds.
+    ///
+    /// Claims nothing more, waits for running executions up to the timeout, then ends them; hands
+    /// their results in, or keeps them in the outbox for the next start; closes the data
+    /// directory. Calling it again waits for the same end.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stopped`] in a forked child; [`ErrorKind::Storage`] if results could neither
+    /// be handed in nor kept.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        let gate = Arc::clone(&self.gate);
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        spawn_plain("dkron-stop", move || {
+            // Fails only if the caller does not wait; the node stops all the same.
+            let _ = sender.send(gate.close());
+        })?;
+        receiver.await.map_err(|_| {
+            Error::new(ErrorKind::Internal, "the shutdown panicked; please report it")
+        })?
+    }
+
+    /// Stops the node as [`Cluster::shutdown`] does, and blocks until it has stopped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::shutdown`].
+    pub fn shutdown_blocking(&self) -> Result<(), Error> {
+        self.gate.close()
+    }
+
+    /// Returns the node, unless it is of no use any more.
+    pub(super) fn node(&self) -> Result<Arc<Node>, Error> {
+        self.gate.node()
+    }
+}
+
+/// Runs something that blocks on a thread of its own, whatever runtime the caller has.
+fn spawn_plain(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(|error| {
+        Error::new(ErrorKind::LimitExceeded, format!("start thread \"{name}\"")).with_source(error)
+    })
+}

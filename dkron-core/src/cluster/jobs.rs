@@ -1,0 +1,236 @@
+//! Jobs: write, read, list, toggle, delete; and what a program declares as its own.
+
+use std::ops::ControlFlow;
+
+use super::builder::job_name;
+use super::{Applied, Cluster};
+use crate::error::{Error, ErrorKind};
+use crate::kernel::model::{Job, JobName, JobStatus};
+use crate::kernel::state::query::{self, JobView};
+use crate::kernel::state::{ApplyJobs, Command, JobWrite, Outcome};
+
+/// Jobs that a walk holds in memory at a time.
+const WALK_PAGE_JOBS: usize = 256;
+
+/// How often a write is tried anew when the job moved between reading and writing.
+const MOVED_TRIES_MAX: usize = 16;
+
+/// A write of a job, with its conditions; see [`Cluster::write_job`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WriteJob {
+    /// The definition.
+    pub job: Job,
+    /// Write only if the stored job has this revision: 0 = only if there is none.
+    pub if_revision: Option<u64>,
+    /// Counters of a backup: the greater of stored and restored wins, so they never go down.
+    pub restored: Option<JobStatus>,
+}
+
+impl WriteJob {
+    /// Writes `job` whatever is stored.
+    pub fn new(job: Job) -> Self {
+        Self { job, if_revision: None, restored: None }
+    }
+}
+
+impl Cluster {
+    /// Creates a job or replaces the one of its name, and returns it as it is stored.
+    ///
+    /// Durable and visible to every later call on this node when it returns. Replacing keeps the
+    /// history and, unless the schedule changed, the instant of the next fire. Safe to retry.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] for the first field that is not accepted, with Dkron's text
+    /// where it has one; [`ErrorKind::NotFound`] if the parent does not exist;
+    /// [`ErrorKind::Unavailable`] without a quorum, [`ErrorKind::Storage`] on a full disk, and
+    /// then [`Error::may_have_happened`] tells more.
+    pub async fn set_job(&self, job: Job) -> Result<JobView, Error> {
+        self.write_job(WriteJob::new(job)).await
+    }
+
+    /// Writes a job as [`Cluster::set_job`] does, on conditions.
+    ///
+    /// # Errors
+    ///
+    /// Beside those of [`Cluster::set_job`]: [`ErrorKind::Conflict`] if the stored job has another
+    /// revision than the one asked for; read it again.
+    pub async fn write_job(&self, request: WriteJob) -> Result<JobView, Error> {
+        let node = self.node()?;
+        let name = request.job.name.clone();
+        let mut write = node.prepare(request.job)?;
+        write.if_revision = request.if_revision;
+        write.restored = request.restored;
+        node.propose_one(Command::SetJob(Box::new(write))).await?;
+        self.job_view(&name)
+    }
+
+    /// Returns a job, if it exists. Reads this node's state: what was acknowledged here is seen.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the state cannot be read. A text that is no job name is no job.
+    pub fn job(&self, name: &str) -> Result<Option<JobView>, Error> {
+        let node = self.node()?;
+        let Ok(name) = JobName::parse(name) else { return Ok(None) };
+        node.query(|view| query::job(view, &name))
+    }
+
+    /// Returns at most `limit` jobs in the order of their names, beginning after `after`.
+    ///
+    /// One consistent view; costs O(limit).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the state cannot be read.
+    pub fn jobs(&self, after: Option<&JobName>, limit: usize) -> Result<Vec<JobView>, Error> {
+        self.node()?.query(|view| query::jobs_after(view, after, limit, |_| Ok(true)))
+    }
+
+    /// Walks all jobs in the order of their names until `visit` breaks.
+    ///
+    /// Reads [`WALK_PAGE_JOBS`] at a time, each page from a view of its own: memory does not grow
+    /// with their number, and a slow `visit` holds nothing open. A job that is written meanwhile
+    /// may be seen before or after that.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the state cannot be read.
+    pub fn walk_jobs(
+        &self,
+        mut visit: impl FnMut(JobView) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let page = self.jobs(after.as_ref(), WALK_PAGE_JOBS)?;
+            let is_last = page.len() < WALK_PAGE_JOBS;
+            for view in page {
+                after = Some(view.job.name.clone());
+                if visit(view).is_break() {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns how many jobs there are.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the state cannot be read.
+    pub fn jobs_count(&self) -> Result<u64, Error> {
+        self.node()?.query(|view| query::job_count(view))
+    }
+
+    /// Deletes a job with its history, and returns it as it was. Its running executions go on, and
+    /// their results are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] while it has dependents.
+    pub async fn delete_job(&self, name: &str) -> Result<JobView, Error> {
+        let name = job_name(name)?;
+        let view = self.job_view(&name)?;
+        self.node()?.propose_one(Command::DeleteJob { job: name }).await?;
+        Ok(view)
+    }
+
+    /// Disables an enabled job, enables a disabled one, and returns it as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] without such a job.
+    pub async fn toggle_job(&self, name: &str) -> Result<JobView, Error> {
+        let name = job_name(name)?;
+        self.change_disabled(&name, |disabled| !disabled).await
+    }
+
+    /// Enables or disables a job, and returns it as it is then. Safe to retry.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] without such a job.
+    pub async fn set_job_disabled(&self, name: &str, disabled: bool) -> Result<JobView, Error> {
+        let name = job_name(name)?;
+        self.change_disabled(&name, |_| disabled).await
+    }
+
+    /// Makes the jobs of one program what it declares: creates, updates and, if `prune`, deletes
+    /// those it declared before and does not any more. All or nothing; other jobs are not touched.
+    ///
+    /// `declared_by` is the program's tag: stable over its versions, other than that of any other
+    /// program. Declaring the same again changes nothing, so every instance may do it at its start.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] for the first job that is not accepted, by name;
+    /// [`ErrorKind::Conflict`] if a job of that name belongs to somebody else. Nothing changed.
+    pub async fn apply(
+        &self,
+        declared_by: &str,
+        jobs: impl IntoIterator<Item = Job>,
+        prune: bool,
+    ) -> Result<Applied, Error> {
+        let node = self.node()?;
+        if declared_by.is_empty() {
+            let text = "declared_by is empty; name the program that declares the jobs";
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        let prepare = |mut job: Job| {
+            job.declared_by = Some(declared_by.to_owned());
+            let name = job.name.clone();
+            node.prepare(job).map_err(|error| {
+                let text = format!("declare job \"{name}\": {}", error.message());
+                Error::new(error.kind(), text)
+            })
+        };
+        let jobs = jobs.into_iter().map(prepare).collect::<Result<Vec<JobWrite>, Error>>()?;
+        let command = ApplyJobs { declared_by: declared_by.to_owned(), jobs, prune };
+        match node.propose_one(Command::ApplyJobs(Box::new(command))).await? {
+            Outcome::Applied { created, updated, unchanged, pruned } => {
+                Ok(Applied { created, updated, unchanged, pruned })
+            }
+            other => Err(node.unexpected("declare jobs", declared_by, &other)),
+        }
+    }
+
+    /// Returns a job that is known to exist.
+    pub(super) fn job_view(&self, name: &JobName) -> Result<JobView, Error> {
+        self.node()?.query(|view| query::job(view, name))?.ok_or_else(|| not_found(name))
+    }
+
+    /// Writes `disabled` as `decide` wants it, anew whenever the job moved in between.
+    async fn change_disabled(
+        &self,
+        name: &JobName,
+        decide: impl Fn(bool) -> bool,
+    ) -> Result<JobView, Error> {
+        let node = self.node()?;
+        for _ in 0..MOVED_TRIES_MAX {
+            let mut view = self.job_view(name)?;
+            view.job.disabled = decide(view.job.disabled);
+            let command = Command::SetDisabled {
+                job: name.clone(),
+                revision: view.status.revision,
+                disabled: view.job.disabled,
+                first: node.first_due(&view.job)?,
+            };
+            match node.propose_one(command).await {
+                Ok(_) => return self.job_view(name),
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let text = format!("toggle job \"{name}\": others keep changing it");
+        Err(Error::new(ErrorKind::Conflict, text))
+    }
+}
+
+/// The error of a job that does not exist.
+pub(super) fn not_found(job: &JobName) -> Error {
+    Error::new(ErrorKind::NotFound, format!("job \"{job}\" not found"))
+}

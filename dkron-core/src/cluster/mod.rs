@@ -1,0 +1,30 @@
+//! The public face: a node of a cluster inside a program.
+//!
+//! Wires the adapters to the driver and gives them one handle. The only module that names a
+//! concrete adapter.
+//!
+//! # Where to begin reading
+//!
+//! [`Cluster::start`]; `node` holds the parts, `life` starts and stops them, the other files are the
+//! methods of [`Cluster`] by subject.
+//!
+//! May use: everything in the crate but `testing`.
+
+mod builder;
+mod config;
+mod control;
+mod gate;
+mod handle;
+mod jobs;
+mod life;
+mod node;
+mod runs;
+mod views;
+
+pub use builder::JobBuilder;
+pub use config::{Config, DataLocation};
+pub use control::{Events, News};
+pub use handle::Cluster;
+pub use jobs::WriteJob;
+pub use runs::Run;
+pub use views::{Applied, ExecutionOutput, Health, Member, RunReceipt, RunningExecution};

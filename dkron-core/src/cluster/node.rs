@@ -1,0 +1,233 @@
+//! The node behind a handle: its parts, and how they are asked.
+
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::jobs::not_found;
+use super::{Config, Health, Member};
+use crate::adapters::consensus::Consensus;
+use crate::adapters::executor::HandlerRegistry;
+use crate::adapters::storage::{StateStore, StateView, Storage};
+use crate::driver::{News, NewsSender, Runs, Watch};
+use crate::error::{Error, ErrorKind};
+use crate::kernel::dispatch::{self, ManualRun, ManualRunError, first_due};
+use crate::kernel::model::{Job, JobName, NodeName, NodeView};
+use crate::kernel::schedule::{Schedule, ScheduleContext};
+use crate::kernel::state::{
+    Command, Envelope, Fire, JobWrite, Outcome, Rejection, TableError, query,
+};
+use crate::kernel::time::Timestamp;
+use crate::kernel::time::Zone;
+use crate::ports::{Clock, Entropy, Log, Store};
+
+/// The parts of a node; `life` starts and ends it.
+pub(super) struct Node {
+    pub(super) name: NodeName,
+    /// The zone of schedules that name none.
+    pub(super) zone: Zone,
+    pub(super) config: Config,
+    /// Tells this process from others under the node's name.
+    pub(super) instance: u64,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) storage: Storage,
+    pub(super) consensus: Arc<Consensus>,
+    pub(super) runs: Arc<Runs>,
+    pub(super) watch: Arc<Watch>,
+    pub(super) handlers: Arc<HandlerRegistry>,
+    /// Brings news to the engine.
+    pub(super) news: NewsSender,
+    /// Ends with the error that stopped the engine, if one did.
+    pub(super) engine: Option<JoinHandle<Result<(), Error>>>,
+    /// Why the node has stopped itself, if it has.
+    pub(super) fatal: Arc<OnceLock<String>>,
+    pub(super) runtime: Runtime,
+}
+
+impl Node {
+    /// Returns the present instant.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Reads one consistent view of the state.
+    pub(super) fn query<R>(
+        &self,
+        read: impl FnOnce(&StateView<'_>) -> Result<R, TableError>,
+    ) -> Result<R, Error> {
+        let view = self.storage.state.read()?;
+        read(&view)
+            .map_err(|error| Error::new(ErrorKind::Storage, "read the state").with_source(error))
+    }
+
+    /// Reads what belongs to a job that must exist.
+    pub(super) fn query_job<R>(
+        &self,
+        job: &JobName,
+        read: impl FnOnce(&StateView<'_>) -> Result<R, TableError>,
+    ) -> Result<R, Error> {
+        let found = self.query(|view| {
+            if query::job_exists(view, job)? { read(view).map(Some) } else { Ok(None) }
+        })?;
+        found.ok_or_else(|| not_found(job))
+    }
+
+    /// Proposes one command; a rejection is an error.
+    pub(super) async fn propose_one(&self, command: Command) -> Result<Outcome, Error> {
+        let request = Some(self.entropy.request_id());
+        let outcomes = self.consensus.propose(vec![Envelope { request, command }]).await?;
+        match outcomes.into_iter().next() {
+            Some(Outcome::Rejected(rejection)) => Err(refused(rejection)),
+            Some(outcome) => Ok(outcome),
+            None => Err(Error::new(ErrorKind::Internal, "the log answered without an outcome")),
+        }
+    }
+
+    /// Checks a job and computes what the state must not: when it is due first.
+    pub(super) fn prepare(&self, job: Job) -> Result<JobWrite, Error> {
+        let invalid = |error: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::InvalidArgument, error.to_string())
+        };
+        let context = ScheduleContext {
+            timezone: &job.timezone,
+            job: job.name.as_str(),
+            dst: job.dst,
+            server_zone: self.zone,
+        };
+        let parsed = Schedule::parse(&job.schedule, &context);
+        job.validate(parsed.as_ref().map(drop)).map_err(|error| invalid(&error))?;
+        let first = self.first_due(&job)?;
+        Ok(JobWrite { job, first, if_revision: None, restored: None })
+    }
+
+    /// Computes when a job is due first, were it new now.
+    pub(super) fn first_due(&self, job: &Job) -> Result<Option<Timestamp>, Error> {
+        first_due(job, self.now(), self.zone)
+            .map_err(|error| Error::new(ErrorKind::InvalidArgument, error.to_string()))
+    }
+
+    /// Decides where a run by hand goes.
+    pub(super) fn plan_run(&self, job: &JobName, is_forced: bool) -> Result<Fire, Error> {
+        let nodes = self.nodes();
+        let run = ManualRun {
+            job,
+            now: self.now(),
+            nodes: &nodes,
+            region: &self.config.region,
+            seed: self.entropy.random_u64(),
+            is_forced,
+        };
+        dispatch::plan_manual(&self.storage.state.read()?, &run).map_err(|error| {
+            let kind = match &error {
+                ManualRunError::JobNotFound { .. } => ErrorKind::NotFound,
+                ManualRunError::Disabled { .. } => ErrorKind::Conflict,
+                ManualRunError::NoCapableNode { .. } => ErrorKind::Unavailable,
+                ManualRunError::Table(_) => ErrorKind::Storage,
+            };
+            Error::new(kind, error.to_string())
+        })
+    }
+
+    /// Returns the nodes that are alive: with one member, this one.
+    pub(super) fn nodes(&self) -> Vec<NodeView> {
+        vec![NodeView {
+            name: self.name.clone(),
+            instance: self.instance,
+            tags: self.config.all_tags(),
+            handlers: self.handlers.names(),
+        }]
+    }
+
+    /// Registers a handler and lets the engine know that this node has it.
+    pub(super) fn register(
+        &self,
+        name: &str,
+        add: impl FnOnce(&HandlerRegistry),
+    ) -> Result<(), Error> {
+        super::builder::job_name(name)?;
+        add(&self.handlers);
+        // Fails only after the engine has stopped, and then nobody needs to know.
+        let _ = self.news.send(News::Nodes(self.nodes()));
+        Ok(())
+    }
+
+    /// Returns who leads.
+    pub(super) fn leader(&self) -> Option<NodeName> {
+        self.consensus.leadership().borrow().leader.clone()
+    }
+
+    /// Returns the nodes of the cluster.
+    pub(super) fn members(&self) -> Vec<Member> {
+        let leader = self.leader();
+        let member = |node: NodeView| Member {
+            is_leader: leader.as_ref() == Some(&node.name),
+            name: node.name,
+            tags: node.tags,
+        };
+        self.nodes().into_iter().map(member).collect()
+    }
+
+    /// Returns how the node is.
+    pub(super) fn health(&self) -> Health {
+        let leader = self.leader();
+        Health {
+            is_leader: leader.as_ref() == Some(&self.name),
+            leader,
+            storage_fault: self.storage.health.check_writable().err().map(|error| error.report()),
+            running: self.runs.running().len(),
+            fatal: self.fatal.get().cloned(),
+        }
+    }
+
+    /// Gives `work` at most `limit`; `None` if that passes first. Works on any runtime.
+    pub(super) async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let (sender, expired) = oneshot::channel::<()>();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(limit).await;
+            drop(sender);
+        });
+        tokio::select! {
+            done = work => Some(done),
+            _ = expired => None,
+        }
+    }
+
+    /// The error of an outcome that the command cannot have.
+    pub(super) fn unexpected(
+        &self,
+        action: &str,
+        what: impl std::fmt::Display,
+        outcome: &Outcome,
+    ) -> Error {
+        let text = format!("{action} \"{what}\": the log answered {outcome:?}");
+        Error::new(ErrorKind::Internal, text)
+    }
+}
+
+/// The error of a command that all servers agreed to refuse.
+fn refused(rejection: Rejection) -> Error {
+    let kind = match &rejection {
+        Rejection::JobNotFound { .. }
+        | Rejection::ParentNotFound { .. }
+        | Rejection::ExecutionNotRunning { .. } => ErrorKind::NotFound,
+        Rejection::ParentCycle { .. }
+        | Rejection::ParentTooDeep { .. }
+        | Rejection::TagRefused { .. }
+        | Rejection::JobTooLarge { .. } => ErrorKind::InvalidArgument,
+        Rejection::HasChildren { .. }
+        | Rejection::Moved { .. }
+        | Rejection::NotDeclaredBy { .. }
+        | Rejection::FireDecided { .. }
+        | Rejection::Overlap { .. }
+        | Rejection::Fenced { .. } => ErrorKind::Conflict,
+    };
+    Error::new(kind, rejection.to_string())
+}

@@ -1,0 +1,242 @@
+//! Running jobs by hand, following, cancelling, and the history.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::builder::job_name;
+use super::{Cluster, ExecutionOutput, RunReceipt, RunningExecution};
+use crate::driver;
+use crate::error::{Error, ErrorKind};
+use crate::kernel::model::{Execution, ExecutionId, JobName, Skip};
+use crate::kernel::state::query::{self, Part};
+use crate::kernel::state::{Command, Order, Outcome, TableError, Tables};
+use crate::kernel::time::Timestamp;
+
+/// Executions read at a time while those of one fire are gathered.
+const FIRE_PAGE_EXECUTIONS: usize = 64;
+
+/// A fire that was asked for; see [`Cluster::run`].
+pub struct Run {
+    cluster: Cluster,
+    receipt: RunReceipt,
+    /// Instants of fires of the job that completed since before this one was claimed.
+    completed: mpsc::UnboundedReceiver<Timestamp>,
+}
+
+impl Run {
+    /// Returns what was claimed.
+    pub fn receipt(&self) -> &RunReceipt {
+        &self.receipt
+    }
+
+    /// Waits until every attempt of the fire has ended, retries included.
+    ///
+    /// Returns its executions, oldest first; those that retention has removed meanwhile are
+    /// missing, all of them if the job was deleted. There is no time limit of its own: a run of an
+    /// hour takes an hour. Dropping the future, or the `Run`, does not touch the run.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stopped`] if the node stops first; the run may go on, and its result is kept.
+    pub async fn wait(mut self) -> Result<Vec<Execution>, Error> {
+        loop {
+            match self.completed.recv().await {
+                Some(fire_time) if fire_time == self.receipt.fire_time => break,
+                Some(_) => {}
+                None => return Err(self.cluster.stopped("wait for a run")),
+            }
+        }
+        let node = self.cluster.node()?;
+        let receipt = &self.receipt;
+        node.query(|view| executions_of_fire(view, &receipt.job, receipt.fire_time))
+    }
+}
+
+impl Cluster {
+    /// Runs a job now, beside its schedule, and returns once the run is claimed.
+    ///
+    /// As in Dkron, a run by hand ignores `concurrency` and the job's window; a disabled job that
+    /// is no child is refused. The run starts within milliseconds on the nodes that the job's tags
+    /// select. Safe to retry only in the sense that each success is one more run.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] if it is disabled;
+    /// [`ErrorKind::Unavailable`] if no node is capable of it, or without a quorum.
+    pub async fn run(&self, job: &str) -> Result<Run, Error> {
+        let name = job_name(job)?;
+        let node = self.node()?;
+        let completed = node.watch.fires_of(&name);
+        let fire = node.plan_run(&name, true)?;
+        let at = fire.at;
+        let outcome = node.propose_one(Command::Fire(Box::new(fire))).await?;
+        let Outcome::Claimed { executions } = outcome else {
+            return Err(node.unexpected("run job", &name, &outcome));
+        };
+        let fire_time = executions
+            .first()
+            .map_or(at, |id| Timestamp::from_unix_ns(i64::try_from(id.due_ns).unwrap_or(i64::MAX)));
+        let receipt = RunReceipt { job: name, fire_time, executions };
+        Ok(Run { cluster: self.clone(), receipt, completed })
+    }
+
+    /// Asks for the end of a running execution and waits until it has ended, at most `timeout`.
+    ///
+    /// The execution is `Cancelled` only once nothing of it is left; if it ends by itself first,
+    /// its true outcome stands. Handlers are asked and have to comply; processes are killed after
+    /// a grace time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if it is not running; [`ErrorKind::DeadlineExceeded`] if it still
+    /// runs after `timeout`: the request stands.
+    pub async fn cancel(
+        &self,
+        job: &str,
+        execution: &ExecutionId,
+        timeout: Duration,
+    ) -> Result<Execution, Error> {
+        let name = job_name(job)?;
+        let node = self.node()?;
+        let mut events = node.watch.follow();
+        let command = Command::Cancel { job: name.clone(), execution: execution.clone() };
+        node.propose_one(command).await?;
+        let ended = async {
+            loop {
+                if let Some(found) = self.execution(job, execution)?
+                    && !found.state.is_final()
+                {
+                    // Lagging is no harm: the state is asked each time.
+                    if let Err(tokio::sync::broadcast::error::RecvError::Closed) =
+                        events.recv().await
+                    {
+                        return Err(self.stopped("wait for a cancelled execution"));
+                    }
+                    continue;
+                }
+                return self.execution(job, execution)?.ok_or_else(|| {
+                    let text = format!("execution \"{execution}\" of job \"{name}\" is gone");
+                    Error::new(ErrorKind::NotFound, text)
+                });
+            }
+        };
+        node.within(timeout, ended).await.unwrap_or_else(|| {
+            let text = format!("execution \"{execution}\" of job \"{name}\" still runs");
+            Err(Error::new(ErrorKind::DeadlineExceeded, text))
+        })
+    }
+
+    /// Returns executions of a job, newest first, at most `limit`. Reads this node's state.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] without such a job.
+    pub fn executions(&self, job: &str, limit: usize) -> Result<Vec<Execution>, Error> {
+        let name = job_name(job)?;
+        let part = Part { order: Order::Descending, skip: 0, limit };
+        let page = self.node()?.query_job(&name, |view| query::executions_page(view, &name, part));
+        Ok(page?.items)
+    }
+
+    /// Returns one execution, if it is kept. Reads this node's state.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if `job` is not a job name.
+    pub fn execution(&self, job: &str, id: &ExecutionId) -> Result<Option<Execution>, Error> {
+        let name = job_name(job)?;
+        self.node()?.query(|view| query::execution(view, &name, id))
+    }
+
+    /// Returns what is kept of an execution's output; while it runs here, what it wrote so far.
+    ///
+    /// `None` if there is no such execution.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the stored output is damaged.
+    pub fn output(&self, job: &str, id: &ExecutionId) -> Result<Option<ExecutionOutput>, Error> {
+        let name = job_name(job)?;
+        let node = self.node()?;
+        let Some(execution) = node.query(|view| query::execution(view, &name, id))? else {
+            return Ok(None);
+        };
+        if let Some(run) = node.runs.get(execution.token) {
+            let now = run.output.snapshot();
+            return Ok(Some(ExecutionOutput { bytes: now.bytes, bytes_total: now.bytes_total }));
+        }
+        let stored = node.query(|view| query::output(view, &name, id))?.unwrap_or_default();
+        let bytes = driver::unpack(&stored).ok_or_else(|| {
+            let text = format!("read the output of execution \"{id}\" of job \"{name}\"");
+            Error::new(ErrorKind::Storage, text)
+        })?;
+        Ok(Some(ExecutionOutput { bytes, bytes_total: stored.bytes_total }))
+    }
+
+    /// Returns the fires of a job that were skipped, newest first, at most `limit`, with reasons.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] without such a job.
+    pub fn skips(&self, job: &str, limit: usize) -> Result<Vec<Skip>, Error> {
+        let name = job_name(job)?;
+        self.node()?.query_job(&name, |view| query::skips(view, &name, Order::Descending, limit))
+    }
+
+    /// Returns what runs on this node at present, oldest claim first.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stopped`] after a shutdown.
+    pub fn running(&self) -> Result<Vec<RunningExecution>, Error> {
+        let running = self.node()?.runs.running().into_iter().map(|run| {
+            let output = run.output.snapshot();
+            RunningExecution {
+                execution: run.execution,
+                output: ExecutionOutput { bytes: output.bytes, bytes_total: output.bytes_total },
+                progress: run.output.progress().map(|progress| (progress.done, progress.note)),
+            }
+        });
+        Ok(running.collect())
+    }
+
+    /// Deletes a job's history and zeroes its counters; running executions stay.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] without such a job.
+    pub async fn delete_executions(&self, job: &str) -> Result<(), Error> {
+        let job = job_name(job)?;
+        self.node()?.propose_one(Command::DeleteExecutions { job }).await.map(drop)
+    }
+
+    /// The error of waiting on a node that stops.
+    pub(super) fn stopped(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Stopped, format!("{what}: the node was shut down"))
+    }
+}
+
+/// Returns the executions of one fire that are kept, oldest first.
+///
+/// Attempts of a fire are due at its instant or later, so the walk from the newest ends there.
+fn executions_of_fire(
+    view: &impl Tables,
+    job: &JobName,
+    fire_time: Timestamp,
+) -> Result<Vec<Execution>, TableError> {
+    let first_ns = u64::try_from(fire_time.as_unix_ns()).unwrap_or(0);
+    let mut found = Vec::new();
+    let mut part = Part { order: Order::Descending, skip: 0, limit: FIRE_PAGE_EXECUTIONS };
+    loop {
+        let page = query::executions_page(view, job, part)?.items;
+        let is_last = page.len() < part.limit
+            || page.last().is_some_and(|oldest| oldest.id.due_ns < first_ns);
+        found.extend(page.into_iter().filter(|execution| execution.fire_time == fire_time));
+        if is_last {
+            found.reverse();
+            return Ok(found);
+        }
+        part.skip += part.limit as u64;
+    }
+}

@@ -1,0 +1,195 @@
+//! The engine's thread.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::news::{News, NewsSender};
+use super::runs::Runs;
+use super::watch::Watch;
+use crate::error::Error;
+use crate::kernel::node::{Answer, Effect, Engine, Input, Observation};
+use crate::kernel::state::{Claim, Command, Envelope, Event};
+use crate::ports::{Clock, Log, Store};
+
+/// The longest sleep in one piece: after it the wall clock is read again, for it may have been set,
+/// or the machine may have been suspended (timers stop then, the wall clock does not).
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// What the driver is made of.
+pub struct DriverParts<S> {
+    /// Decides.
+    pub engine: Engine,
+    /// Where the engine reads.
+    pub store: Arc<S>,
+    /// Where its proposals go.
+    pub log: Arc<dyn Log>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where claims of this node start.
+    pub runs: Arc<Runs>,
+    /// Who is told what happened.
+    pub watch: Arc<Watch>,
+    /// Where proposals wait for their answers.
+    pub runtime: Handle,
+    /// Brings those answers back.
+    pub sender: NewsSender,
+}
+
+/// Drives one engine.
+pub struct Driver<S> {
+    parts: DriverParts<S>,
+    effects: Vec<Effect>,
+    /// Who waits for the engine to have nothing under way.
+    draining: Option<oneshot::Sender<()>>,
+}
+
+impl<S: Store> Driver<S> {
+    /// Puts the parts together.
+    pub fn new(parts: DriverParts<S>) -> Self {
+        Self { parts, effects: Vec::new(), draining: None }
+    }
+
+    /// Turns news into effects until [`News::Stop`] comes.
+    ///
+    /// # Errors
+    ///
+    /// That of the store: the engine cannot decide on what it cannot read, so it stops.
+    pub fn run(mut self, news: &Receiver<News>) -> Result<(), Error> {
+        loop {
+            match news.recv_timeout(self.sleep()) {
+                Ok(News::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(News::Drain(answer)) => {
+                    self.draining = Some(answer);
+                    self.step(Input::Draining)?;
+                }
+                Ok(news) => self.take(&news)?,
+                Err(RecvTimeoutError::Timeout) => self.step(Input::Woken)?,
+            }
+            if let Some(answer) = self.draining.take_if(|_| self.parts.engine.is_idle()) {
+                // Fails only if nobody waits any more.
+                let _ = answer.send(());
+            }
+        }
+    }
+
+    /// Returns how long there is nothing to do.
+    fn sleep(&self) -> Duration {
+        match self.parts.engine.next_wakeup() {
+            Some(at) => at.since(self.parts.clock.now()).min(SLEEP_MAX),
+            None => SLEEP_MAX,
+        }
+    }
+
+    fn take(&mut self, news: &News) -> Result<(), Error> {
+        match news {
+            News::Applied(events) => {
+                self.parts.watch.publish(events);
+                log_events(events);
+                self.step(Input::Applied(events))
+            }
+            News::Answered { round, result } => {
+                let answer = match result {
+                    Ok(outcomes) => Answer::Applied(outcomes),
+                    Err(_) => Answer::Failed,
+                };
+                self.step(Input::Answered { round: *round, answer })
+            }
+            News::Leading { seed } => self.step(Input::Leading { seed: *seed }),
+            News::Following => self.step(Input::Following),
+            News::Nodes(nodes) => self.step(Input::Nodes(nodes)),
+            // Taken apart by `run`.
+            News::Drain(_) | News::Stop => Ok(()),
+        }
+    }
+
+    fn step(&mut self, input: Input<'_>) -> Result<(), Error> {
+        let view = self.parts.store.read()?;
+        let now = self.parts.clock.now();
+        self.parts.engine.step(&view, now, input, &mut self.effects).map_err(|error| {
+            Error::new(crate::ErrorKind::Storage, "decide what is due").with_source(error)
+        })?;
+        drop(view);
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
+            self.perform(effect);
+        }
+        self.effects = effects;
+        Ok(())
+    }
+
+    fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::Propose { round, commands } => self.propose(round, commands),
+            Effect::Start(claim) => self.start(claim),
+            Effect::CancelRun { token, .. } => self.parts.runs.cancel(token),
+            Effect::Note(observation) => note(&observation),
+        }
+    }
+
+    /// Proposes a round; the answer comes back as news.
+    fn propose(&self, round: u64, commands: Vec<Command>) {
+        let envelopes =
+            commands.into_iter().map(|command| Envelope { request: None, command }).collect();
+        let answer = self.parts.log.propose(envelopes);
+        let sender = self.parts.sender.clone();
+        self.parts.runtime.spawn(async move {
+            let result = answer.await;
+            if let Err(error) = &result {
+                tracing::warn!(round, error = error.report(), "a round of decisions failed");
+            }
+            let answered = News::Answered { round, result };
+            if let Err(TrySendError::Full(answered)) = sender.try_send(answered) {
+                // The engine is behind by NEWS_MAX: wait for it where waiting is allowed.
+                let _ = tokio::task::spawn_blocking(move || sender.send(answered)).await;
+            }
+        });
+    }
+
+    fn start(&self, claim: Claim) {
+        tracing::debug!(
+            job = %claim.execution.job,
+            execution = %claim.execution.id,
+            attempt = claim.execution.attempt,
+            "start"
+        );
+        self.parts.runs.start(claim);
+    }
+}
+
+/// Logs what an operator looks for; everything else is in the state.
+fn log_events(events: &[Event]) {
+    for event in events {
+        match event {
+            Event::Skipped(skip) => tracing::info!(
+                job = %skip.job,
+                first = %skip.first,
+                last = %skip.last,
+                fires = skip.fires,
+                reason = ?skip.reason,
+                "skip"
+            ),
+            Event::Finished { execution, .. } => tracing::debug!(
+                job = %execution.job,
+                execution = %execution.id,
+                state = ?execution.state,
+                "finished"
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// Logs what the engine observed.
+fn note(observation: &Observation) {
+    match observation {
+        Observation::Planned { .. } => tracing::trace!(?observation, "engine"),
+        Observation::TookOffice { .. } | Observation::WithdrewClaim { .. } => {
+            tracing::info!(?observation, "engine");
+        }
+        _ => tracing::warn!(?observation, "engine"),
+    }
+}

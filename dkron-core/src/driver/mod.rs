@@ -1,0 +1,33 @@
+//! The one event loop: news in, one step of the engine, effects out.
+//!
+//! A plain thread owns the engine. It waits for news, or for the instant the engine asked to be
+//! woken at, to some fifty microseconds; it reads the store, which may touch the disk; and it never
+//! waits for the log: proposals and runs go to the node's runtime, and their answers come back as
+//! news.
+//!
+//! # Where to begin reading
+//!
+//! [`Driver::run`]. `runs` is the node's side of a claim, `reports` brings results back, `watch`
+//! tells those who wait.
+//!
+//! # Concurrency
+//!
+//! *Owner*: the thread `dkron-engine`. *Inputs*: [`News`] over a bounded channel. *Bound*:
+//! [`NEWS_MAX`]; who brings news waits. *Ends* at [`News::Stop`] or when the engine cannot read the
+//! store any more.
+//!
+//! May use: `kernel::{node, model, state, time}`, `limits`, `ports`, `error`.
+
+mod loop_thread;
+mod news;
+mod packing;
+mod reports;
+mod runs;
+mod watch;
+
+pub use loop_thread::{Driver, DriverParts};
+pub use news::{NEWS_MAX, News, NewsSender};
+pub use packing::unpack;
+pub use reports::Courier;
+pub use runs::{LiveRun, Runs};
+pub use watch::Watch;

@@ -1,0 +1,179 @@
+//! The runs of this node: each claim is started once, followed, and its end reported.
+//!
+//! # Concurrency
+//!
+//! One task per run. *Owner*: the node's runtime. *Inputs*: the claim and its cancel token. *Bound*:
+//! as many as there are claims for this node. *Ends* with its report handed to `reports`. A run
+//! stays in `live` until its report is acknowledged, so that a claim sent twice starts once.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::packing;
+use crate::kernel::model::{Execution, ExecutionState};
+use crate::kernel::state::{Claim, Report};
+use crate::ports::{Clock, Executors, OutputCapture, RunContext, RunEnd, RunOutcome};
+
+/// A run that has started and whose report is not acknowledged yet.
+#[derive(Clone)]
+pub struct LiveRun {
+    /// What was claimed, with the instant at which it started.
+    pub execution: Execution,
+    /// What it wrote so far.
+    pub output: Arc<OutputCapture>,
+    /// Ends it.
+    cancel: CancellationToken,
+    /// Whether it has ended and only its report is under way.
+    has_ended: bool,
+}
+
+/// Starts claims on this node and keeps track of them.
+pub struct Runs {
+    executors: Arc<dyn Executors>,
+    clock: Arc<dyn Clock>,
+    runtime: Handle,
+    reports: mpsc::UnboundedSender<Report>,
+    /// By fencing token: unique for every claim of the cluster.
+    live: Mutex<BTreeMap<u64, LiveRun>>,
+    ended: Notify,
+}
+
+impl Runs {
+    /// Runs claims with `executors` on `runtime` and hands their ends to `reports`.
+    ///
+    /// `reports` has no bound of its own: it never holds more than one report per live run.
+    pub fn new(
+        executors: Arc<dyn Executors>,
+        clock: Arc<dyn Clock>,
+        runtime: Handle,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> Self {
+        let live = Mutex::new(BTreeMap::new());
+        Self { executors, clock, runtime, reports, live, ended: Notify::new() }
+    }
+
+    /// Starts a claim, unless it has been started before. Returns at once.
+    pub fn start(self: &Arc<Self>, claim: Claim) {
+        let Claim { mut execution, job, .. } = claim;
+        execution.started_at = self.clock.now();
+        let token = execution.token;
+        let output = OutputCapture::new();
+        let cancel = CancellationToken::new();
+        let context = RunContext {
+            job: execution.job.to_shared(),
+            execution: execution.id.to_string().into(),
+            fire_time: execution.fire_time,
+            attempt: execution.attempt,
+            token,
+            instance: execution.instance,
+            config: Arc::new(job.executor_config.clone()),
+            timeout: job.timeout,
+            output: output.writer(),
+            cancel: cancel.clone(),
+        };
+        let run = LiveRun { execution, output, cancel, has_ended: false };
+        match self.lock().entry(token) {
+            std::collections::btree_map::Entry::Occupied(_) => return,
+            std::collections::btree_map::Entry::Vacant(slot) => slot.insert(run),
+        };
+        let runs = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let run = async { runs.executors.run(&job.executor, context).await };
+            let end = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| RunEnd {
+                outcome: RunOutcome::Failed,
+                error: Some("the executor panicked; please report it".to_owned()),
+            });
+            runs.finish(token, end);
+        });
+    }
+
+    /// Asks a run for its end; nothing happens if it is not here.
+    pub fn cancel(&self, token: u64) {
+        if let Some(run) = self.lock().get(&token) {
+            run.cancel.cancel();
+        }
+    }
+
+    /// Asks every run for its end.
+    pub fn cancel_all(&self) {
+        for run in self.lock().values() {
+            run.cancel.cancel();
+        }
+    }
+
+    /// Forgets runs whose reports have been acknowledged.
+    pub fn acknowledge(&self, tokens: impl IntoIterator<Item = u64>) {
+        let mut live = self.lock();
+        for token in tokens {
+            live.remove(&token);
+        }
+        drop(live);
+        self.ended.notify_waiters();
+    }
+
+    /// Returns the runs that have not ended, ordered by their claims.
+    pub fn running(&self) -> Vec<LiveRun> {
+        self.lock().values().filter(|run| !run.has_ended).cloned().collect()
+    }
+
+    /// Returns the run with this fencing token, if its report is still to be acknowledged.
+    pub fn get(&self, token: u64) -> Option<LiveRun> {
+        self.lock().get(&token).cloned()
+    }
+
+    /// Returns how many runs have not been acknowledged.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Resolves once every run has ended and its report was acknowledged.
+    pub async fn drained(&self) {
+        loop {
+            let changed = self.ended.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.lock().is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Turns the end of a run into its report.
+    fn finish(&self, token: u64, end: RunEnd) {
+        let finished_at = self.clock.now();
+        let mut live = self.lock();
+        let Some(run) = live.get_mut(&token) else { return };
+        run.has_ended = true;
+        let (execution, output) = (run.execution.clone(), Arc::clone(&run.output));
+        drop(live);
+        let kept = output.finish(end.error.as_deref());
+        let report = Report {
+            job: execution.job,
+            execution: execution.id,
+            token,
+            started_at: Some(execution.started_at),
+            // A clock that was set back during the run must not end it before it began.
+            finished_at: finished_at.max(execution.started_at),
+            state: match end.outcome {
+                RunOutcome::Succeeded => ExecutionState::Succeeded,
+                RunOutcome::Failed => ExecutionState::Failed,
+                RunOutcome::Cancelled => ExecutionState::Cancelled,
+            },
+            output: packing::pack(kept.bytes, kept.bytes_total),
+        };
+        // The receiver outlives every run: it ends only after `drained`, or with the process.
+        let _ = self.reports.send(report);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, LiveRun>> {
+        // A panic while the lock was held leaves a map that is still whole.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
