@@ -25,7 +25,7 @@ impl Overlap {
         job: &Job,
         fire: FireId,
     ) -> Result<Option<ExecutionId>, TableError> {
-        if job.concurrency == ConcurrencyPolicy::Allow {
+        if job.concurrency != ConcurrencyPolicy::Forbid {
             return Ok(None);
         }
         match self.claimed.get(&job.name) {

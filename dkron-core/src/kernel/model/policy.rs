@@ -15,6 +15,8 @@ pub enum ConcurrencyPolicy {
     Allow,
     /// A fire is skipped while an execution of the job is running or claimed.
     Forbid,
+    /// They may: nobody said anything. Dkron keeps the empty text it was given, and so do we.
+    Unsaid,
 }
 
 /// What a change of the civil clock does to a schedule. `dst` on the wire.

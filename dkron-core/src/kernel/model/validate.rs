@@ -95,14 +95,15 @@ pub enum ModelError {
 }
 
 impl ConcurrencyPolicy {
-    /// Reads the word of the API; `""` is `allow`.
+    /// Reads the word of the API; `""` says nothing.
     ///
     /// # Errors
     ///
     /// [`ModelError::Concurrency`] for any other word.
     pub fn parse(word: &str) -> Result<Self, ModelError> {
         match word {
-            "" | "allow" => Ok(Self::Allow),
+            "" => Ok(Self::Unsaid),
+            "allow" => Ok(Self::Allow),
             "forbid" => Ok(Self::Forbid),
             _ => Err(ModelError::Concurrency),
         }
@@ -313,7 +314,7 @@ mod tests {
 
     #[test]
     fn concurrency_is_one_of_three_words() {
-        assert_eq!(ConcurrencyPolicy::parse(""), Ok(ConcurrencyPolicy::Allow));
+        assert_eq!(ConcurrencyPolicy::parse(""), Ok(ConcurrencyPolicy::Unsaid));
         assert_eq!(ConcurrencyPolicy::parse("allow"), Ok(ConcurrencyPolicy::Allow));
         assert_eq!(ConcurrencyPolicy::parse("forbid"), Ok(ConcurrencyPolicy::Forbid));
         let error = ConcurrencyPolicy::parse("Forbid").unwrap_err().to_string();

@@ -37,7 +37,7 @@ macro_rules! code {
 code!(Cause { Schedule = 0, Manual = 1, Parent = 2 });
 code!(ExecutionState { Running = 0, Succeeded = 1, Failed = 2, Cancelled = 3, Lost = 4 });
 code!(RunStatus { Untriggered = 0, Success = 1, Failed = 2, PartiallyFailed = 3 });
-code!(ConcurrencyPolicy { Allow = 0, Forbid = 1 });
+code!(ConcurrencyPolicy { Allow = 0, Forbid = 1, Unsaid = 2 });
 code!(DstPolicy { Once = 0, Wall = 1 });
 code!(LostRunPolicy { Fail = 0, Rerun = 1, Never = 2 });
 code!(PlacementPolicy { Every = 0, One = 1 });
