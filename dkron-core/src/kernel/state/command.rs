@@ -100,8 +100,8 @@ pub struct JobWrite {
     pub first: Option<Timestamp>,
     /// Only if the stored job has this revision: 0 = only if there is none, `None` = whatever.
     pub if_revision: Option<u64>,
-    /// Counters a client restores: the greater of stored and sent wins (spec 1.8); `status` counts
-    /// only on a new job. `next` and what concerns kept executions is ignored.
+    /// Counters a client restores: the greater of stored and sent wins; `status` counts
+    /// only if none is stored. `next` and what concerns kept executions is ignored.
     pub restored: Option<JobStatus>,
 }
 

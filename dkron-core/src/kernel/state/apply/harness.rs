@@ -13,46 +13,46 @@ use crate::kernel::state::{
 };
 use crate::kernel::time::Timestamp;
 
-pub(super) fn name(text: &str) -> JobName {
+pub(in super::super) fn name(text: &str) -> JobName {
     JobName::parse(text).unwrap()
 }
 
-pub(super) fn node(text: &str) -> NodeName {
+pub(in super::super) fn node(text: &str) -> NodeName {
     NodeName::parse(text).unwrap()
 }
 
 /// An instant so many seconds after 2026-01-01.
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(in super::super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_s(1_767_225_600 + seconds).unwrap()
 }
 
 /// A job that is scheduled each minute.
-pub(super) fn job(text: &str) -> Job {
+pub(in super::super) fn job(text: &str) -> Job {
     Job { schedule: "@every 1m".to_owned(), executor: "shell".to_owned(), ..Job::new(name(text)) }
 }
 
-pub(super) fn child(text: &str, parent: &str) -> Job {
+pub(in super::super) fn child(text: &str, parent: &str) -> Job {
     Job { parent_job: Some(name(parent)), ..Job::new(name(text)) }
 }
 
-pub(super) fn write(job: Job, first: Option<Timestamp>) -> JobWrite {
+pub(in super::super) fn write(job: Job, first: Option<Timestamp>) -> JobWrite {
     JobWrite { job, first, if_revision: None, restored: None }
 }
 
 /// Tables with a clock.
-pub(super) struct World {
-    pub(super) tables: MemoryTables,
-    pub(super) now: Timestamp,
-    pub(super) events: Vec<Event>,
+pub(in super::super) struct World {
+    pub(in super::super) tables: MemoryTables,
+    pub(in super::super) now: Timestamp,
+    pub(in super::super) events: Vec<Event>,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         Self { tables: MemoryTables::new(), now: at(0), events: Vec::new() }
     }
 
     /// Carries out one command; `events` holds what it made known.
-    pub(super) fn run(&mut self, command: Command) -> Outcome {
+    pub(in super::super) fn run(&mut self, command: Command) -> Outcome {
         self.events.clear();
         let commands = vec![Envelope { request: None, command }];
         let entry = Entry { at: self.now, commands };
@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Writes a job that is due first a minute from now.
-    pub(super) fn set(&mut self, job: Job) -> u64 {
+    pub(in super::super) fn set(&mut self, job: Job) -> u64 {
         let first = self.now.saturating_add(Duration::from_secs(60));
         match self.run(Command::SetJob(Box::new(write(job, Some(first))))) {
             Outcome::Written { revision } => revision,
@@ -70,7 +70,7 @@ impl World {
         }
     }
 
-    pub(super) fn refused(&mut self, command: Command) -> Rejection {
+    pub(in super::super) fn refused(&mut self, command: Command) -> Rejection {
         let before = self.tables.clone();
         match self.run(command) {
             Outcome::Rejected(why) => {
@@ -82,43 +82,43 @@ impl World {
         }
     }
 
-    pub(super) fn status(&self, job: &str) -> JobStatus {
+    pub(in super::super) fn status(&self, job: &str) -> JobStatus {
         query::status(&self.tables, &name(job)).unwrap().unwrap()
     }
 
     /// Status of the last run, successes, errors.
-    pub(super) fn counts(&self, job: &str) -> (RunStatus, u32, u32) {
+    pub(in super::super) fn counts(&self, job: &str) -> (RunStatus, u32, u32) {
         let status = self.status(job);
         (status.status, status.success_count, status.error_count)
     }
 
-    pub(super) fn has(&self, job: &str) -> bool {
+    pub(in super::super) fn has(&self, job: &str) -> bool {
         query::job(&self.tables, &name(job)).unwrap().is_some()
     }
 
-    pub(super) fn executions(&self, job: &str) -> Vec<Execution> {
+    pub(in super::super) fn executions(&self, job: &str) -> Vec<Execution> {
         let part = query::Part { order: Order::Ascending, skip: 0, limit: 10_000 };
         query::executions_page(&self.tables, &name(job), part).unwrap().items
     }
 
     /// Names of the tables that hold rows of some job.
-    pub(super) fn left_over(&self) -> Vec<&'static str> {
+    pub(in super::super) fn left_over(&self) -> Vec<&'static str> {
         let of_jobs = |table: &Table| !matches!(table, Table::Meta | Table::Stats);
         let is_used = |table: &Table| self.tables.len(*table) != Ok(0);
         Table::ALL.into_iter().filter(of_jobs).filter(is_used).map(Table::as_str).collect()
     }
 
     /// All due rows: instant, job, kind.
-    pub(super) fn due(&self) -> Vec<DueRow> {
+    pub(in super::super) fn due(&self) -> Vec<DueRow> {
         query::due_rows(&self.tables, None, Timestamp::MAX, usize::MAX).unwrap()
     }
 
-    pub(super) fn due_of(&self, job: &str) -> Vec<DueRow> {
+    pub(in super::super) fn due_of(&self, job: &str) -> Vec<DueRow> {
         self.due().into_iter().filter(|row| row.job == name(job)).collect()
     }
 
     /// The decision to start what `row` says on `nodes`; the schedule is due next a minute later.
-    pub(super) fn start_of(&self, row: &DueRow, nodes: &[&str]) -> Fire {
+    pub(in super::super) fn start_of(&self, row: &DueRow, nodes: &[&str]) -> Fire {
         Fire {
             job: row.job.clone(),
             revision: query::revision(&self.tables, &row.job).unwrap(),
@@ -131,12 +131,12 @@ impl World {
     }
 
     /// Starts the first due row of a job on `nodes`.
-    pub(super) fn start(&mut self, job: &str, nodes: &[&str]) -> Vec<ExecutionId> {
+    pub(in super::super) fn start(&mut self, job: &str, nodes: &[&str]) -> Vec<ExecutionId> {
         let row = self.due_of(job).remove(0);
         self.claimed(self.start_of(&row, nodes))
     }
 
-    pub(super) fn manual_of(&self, job: &str, nodes: &[&str]) -> Fire {
+    pub(in super::super) fn manual_of(&self, job: &str, nodes: &[&str]) -> Fire {
         Fire {
             job: name(job),
             revision: query::revision(&self.tables, &name(job)).unwrap(),
@@ -149,11 +149,11 @@ impl World {
     }
 
     /// Runs a job by hand.
-    pub(super) fn start_manual(&mut self, job: &str, nodes: &[&str]) -> Vec<ExecutionId> {
+    pub(in super::super) fn start_manual(&mut self, job: &str, nodes: &[&str]) -> Vec<ExecutionId> {
         self.claimed(self.manual_of(job, nodes))
     }
 
-    pub(super) fn claimed(&mut self, fire: Fire) -> Vec<ExecutionId> {
+    pub(in super::super) fn claimed(&mut self, fire: Fire) -> Vec<ExecutionId> {
         match self.run(Command::Fire(Box::new(fire))) {
             Outcome::Claimed { executions } => executions,
             other => panic!("{other:?}"),
@@ -161,14 +161,19 @@ impl World {
     }
 
     /// Skips the first due row of a job.
-    pub(super) fn skip(&mut self, job: &str, reason: SkipReason) -> Outcome {
+    pub(in super::super) fn skip(&mut self, job: &str, reason: SkipReason) -> Outcome {
         let row = self.due_of(job).remove(0);
         let mut fire = self.start_of(&row, &[]);
         fire.verdict = Verdict::Skip { last: row.at, fires: 1, reason };
         self.run(Command::Fire(Box::new(fire)))
     }
 
-    pub(super) fn report(&self, job: &str, id: &ExecutionId, state: ExecutionState) -> Report {
+    pub(in super::super) fn report(
+        &self,
+        job: &str,
+        id: &ExecutionId,
+        state: ExecutionState,
+    ) -> Report {
         let execution = query::execution(&self.tables, &name(job), id).unwrap();
         Report {
             job: name(job),
@@ -182,7 +187,7 @@ impl World {
     }
 
     /// Ends an execution now.
-    pub(super) fn finish(&mut self, job: &str, id: &ExecutionId, state: ExecutionState) {
+    pub(in super::super) fn finish(&mut self, job: &str, id: &ExecutionId, state: ExecutionState) {
         let report = self.report(job, id, state);
         assert_eq!(self.run(Command::Finish(Box::new(report))), Outcome::Done);
     }
@@ -193,7 +198,7 @@ fn targets(nodes: &[&str]) -> Vec<Target> {
 }
 
 /// The kinds of some due rows, in words.
-pub(super) fn kinds(rows: &[DueRow]) -> Vec<&'static str> {
+pub(in super::super) fn kinds(rows: &[DueRow]) -> Vec<&'static str> {
     let word = |row: &DueRow| match row.kind {
         DueKind::Schedule => "schedule",
         DueKind::Retry { .. } => "retry",

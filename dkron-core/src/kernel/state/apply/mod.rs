@@ -12,7 +12,7 @@ mod declared;
 mod finish;
 mod fires;
 #[cfg(test)]
-mod harness;
+pub(super) mod harness;
 mod history;
 mod jobs;
 mod parents;

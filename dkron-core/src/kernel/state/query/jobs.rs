@@ -145,8 +145,9 @@ pub fn declared(tables: &impl Tables, tag: &str) -> Result<Vec<JobName>, TableEr
 
 /// Returns a part of the jobs in name order, and how many match.
 ///
-/// Without a filter this costs O(skip + limit) steps, and decodes the returned jobs only; with
-/// one, every job is shown to it, for the sake of the count.
+/// Without a filter this costs a step for each job between the page and the nearer end of the list,
+/// and decodes the returned jobs only; with one, every job is shown to it, for the sake of the
+/// count.
 ///
 /// # Errors
 ///
@@ -156,18 +157,9 @@ pub fn jobs_page<T: Tables>(
     part: Part,
     filter: Option<Filter<'_, T>>,
 ) -> Result<Page<JobView>, TableError> {
-    let mut items = Vec::new();
     let all = (Bound::Unbounded, Bound::Unbounded);
-    let Some(filter) = filter else {
-        let mut skip = part.skip;
-        if part.limit > 0 {
-            walk(tables, all, part.order, Some(&mut skip), |row| {
-                items.push(row.view()?);
-                Ok(items.len() < part.limit)
-            })?;
-        }
-        return Ok(Page { items, total: job_count(tables)? });
-    };
+    let Some(filter) = filter else { return any_jobs_page(tables, part) };
+    let mut items = Vec::new();
     let mut total = 0;
     walk(tables, all, part.order, None, |row| {
         if filter(row)? {
@@ -178,6 +170,31 @@ pub fn jobs_page<T: Tables>(
         }
         Ok(true)
     })?;
+    Ok(Page { items, total })
+}
+
+/// A page of all jobs: reached from that end of the list which is nearer.
+fn any_jobs_page(tables: &impl Tables, part: Part) -> Result<Page<JobView>, TableError> {
+    let total = job_count(tables)?;
+    let limit = part.limit.min(usize::try_from(total.saturating_sub(part.skip)).unwrap_or(0));
+    let behind = total.saturating_sub(part.skip).saturating_sub(limit as u64);
+    let is_reversed = behind < part.skip;
+    let (order, mut skip) = match (is_reversed, part.order) {
+        (false, order) => (order, part.skip),
+        (true, Order::Ascending) => (Order::Descending, behind),
+        (true, Order::Descending) => (Order::Ascending, behind),
+    };
+    let mut items = Vec::with_capacity(limit);
+    if limit > 0 {
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        walk(tables, all, order, Some(&mut skip), |row| {
+            items.push(row.view()?);
+            Ok(items.len() < limit)
+        })?;
+    }
+    if is_reversed {
+        items.reverse();
+    }
     Ok(Page { items, total })
 }
 
@@ -233,4 +250,67 @@ fn walk<T: Tables>(
         }
     })?;
     fault.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::state::apply::harness::{World, job as plain_job, name};
+
+    fn names(page: &[JobView]) -> Vec<String> {
+        page.iter().map(|view| view.job.name.to_string()).collect()
+    }
+
+    fn filled() -> (World, Vec<String>) {
+        let mut world = World::new();
+        let names: Vec<String> = (0..20).map(|number| format!("job-{number:02}")).collect();
+        for name in &names {
+            world.set(plain_job(name));
+        }
+        (world, names)
+    }
+
+    #[test]
+    fn a_page_is_the_same_from_whichever_end_it_is_reached() {
+        let (world, all) = filled();
+        for order in [Order::Ascending, Order::Descending] {
+            for skip in [0, 1, 9, 10, 11, 19, 20, 99] {
+                for limit in [0, 1, 5, 20, usize::MAX] {
+                    let part = Part { order, skip, limit };
+                    let page = jobs_page(&world.tables, part, None).unwrap();
+                    let mut want = all.clone();
+                    if order == Order::Descending {
+                        want.reverse();
+                    }
+                    let want: Vec<_> = want.into_iter().skip(skip as usize).take(limit).collect();
+                    assert_eq!((names(&page.items), page.total), (want, 20), "{part:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_filter_counts_what_matches() {
+        let (world, _) = filled();
+        let part = Part { order: Order::Descending, skip: 1, limit: 2 };
+        let mut filter = |row: &JobRow<'_, _>| Ok(row.name().as_str().ends_with('3'));
+
+        let page = jobs_page(&world.tables, part, Some(&mut filter)).unwrap();
+
+        assert_eq!((names(&page.items), page.total), (vec!["job-03".to_owned()], 2));
+    }
+
+    #[test]
+    fn a_list_goes_on_after_a_name_that_need_not_exist() {
+        let (world, all) = filled();
+        let after = |after: &str| {
+            let found = jobs_after(&world.tables, Some(&name(after)), 2, |_| Ok(true));
+            names(&found.unwrap())
+        };
+        assert_eq!(after("job-04"), all[5..7]);
+        assert_eq!(after("job-04x"), all[5..7]);
+        assert_eq!(after("job-19"), Vec::<String>::new());
+        let none = jobs_after(&world.tables, None, 0, |_| Ok(true)).unwrap();
+        assert_eq!(names(&none), Vec::<String>::new());
+    }
 }
