@@ -5,8 +5,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Cluster::start`]; `node` holds the parts, `life` starts and stops them, the other files are the
-//! methods of [`Cluster`] by subject.
+//! [`Cluster::start`]; `node` holds the parts, `life` starts and stops them, the other files are
+//! the methods of [`Cluster`] by subject.
 //!
 //! May use: everything in the crate but `testing`.
 

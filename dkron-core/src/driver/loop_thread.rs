@@ -110,7 +110,7 @@ impl<S: Store> Driver<S> {
         let view = self.parts.store.read()?;
         let now = self.parts.clock.now();
         self.parts.engine.step(&view, now, input, &mut self.effects).map_err(|error| {
-            Error::new(crate::ErrorKind::Storage, "decide what is due").with_source(error)
+            Error::new(crate::error::ErrorKind::Storage, "decide what is due").with_source(error)
         })?;
         drop(view);
         let mut effects = std::mem::take(&mut self.effects);

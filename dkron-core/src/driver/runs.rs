@@ -2,9 +2,9 @@
 //!
 //! # Concurrency
 //!
-//! One task per run. *Owner*: the node's runtime. *Inputs*: the claim and its cancel token. *Bound*:
-//! as many as there are claims for this node. *Ends* with its report handed to `reports`. A run
-//! stays in `live` until its report is acknowledged, so that a claim sent twice starts once.
+//! One task per run. *Owner*: the node's runtime. *Inputs*: the claim and its cancel token.
+//! *Bound*: as many as there are claims for this node. *Ends* with its report handed to `reports`.
+//! A run stays in `live` until its report is acknowledged, so that a claim sent twice starts once.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;

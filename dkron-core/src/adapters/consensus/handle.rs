@@ -49,8 +49,8 @@ pub struct ConsensusConfig {
     pub raft_multiplier: u32,
     /// Bytes of log after which a snapshot is due. A larger snapshot allows for a larger log.
     pub log_bytes_max: u64,
-    /// Records kept though a snapshot covers them, so that a node that lags a little catches up from
-    /// the log. Default: 1,000.
+    /// Records kept though a snapshot covers them, so that a node that lags a little catches up
+    /// from the log. Default: 1,000.
     pub log_records_kept: u64,
     /// The clock that gives entries their time.
     pub clock: Arc<dyn Clock>,
@@ -61,7 +61,8 @@ pub struct ConsensusConfig {
 pub struct Applied {
     /// Its index in the log.
     pub index: u64,
-    /// Its time: the proposer's clock, and never before that of an earlier entry of the same leader.
+    /// Its time: the proposer's clock, and never before that of an earlier entry of the same
+    /// leader.
     pub at: Timestamp,
     /// What it made known.
     pub events: Vec<Event>,
@@ -205,9 +206,10 @@ impl Consensus {
     /// # Errors
     ///
     /// [`ErrorKind::NotLeader`] if another node leads, [`ErrorKind::LimitExceeded`] if too much
-    /// waits already, [`ErrorKind::Storage`] while the disk is full, [`ErrorKind::DeadlineExceeded`]
-    /// after [`PROPOSAL_WAIT_MAX`], [`ErrorKind::Stopped`] if the node has stopped. The write may
-    /// have happened all the same exactly if [`Error::may_have_happened`] says so.
+    /// waits already, [`ErrorKind::Storage`] while the disk is full,
+    /// [`ErrorKind::DeadlineExceeded`] after [`PROPOSAL_WAIT_MAX`], [`ErrorKind::Stopped`] if the
+    /// node has stopped. The write may have happened all the same exactly if
+    /// [`Error::may_have_happened`] says so.
     pub fn propose(&self, commands: Vec<Envelope>) -> LogFuture {
         // A child of a fork has no task that would take it out of the queue.
         if let Err(error) = self.log.check_writable() {
@@ -241,7 +243,8 @@ impl Consensus {
         }
     }
 
-    /// Resolves when the node cannot go on, with the reason: its storage failed, or a fault of ours.
+    /// Resolves when the node cannot go on, with the reason: its storage failed, or a fault of
+    /// ours.
     pub async fn failed(&self) -> Error {
         let mut metrics = self.raft.metrics();
         loop {

@@ -1,3 +1,5 @@
+//! Proposals, reads, snapshots and ends of one node, over real storage.
+
 use std::path::Path;
 
 use tokio::sync::mpsc;

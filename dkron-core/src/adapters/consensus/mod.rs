@@ -1,9 +1,9 @@
 //! The replicated log: proposes, commits, applies; elects a leader; takes snapshots.
 //!
 //! Answers: how does a command become part of the state on a majority of nodes, exactly once and in
-//! one order? Does not know what commands mean (`kernel::state` does), nor how records are kept (the
-//! ports `LogStore`, `Replica` and `SnapshotStore`). openraft does the protocol; this directory is
-//! the only place that names it.
+//! one order? Does not know what commands mean (`kernel::state` does), nor how records are kept
+//! (the ports `LogStore`, `Replica` and `SnapshotStore`). openraft does the protocol; this
+//! directory is the only place that names it.
 //!
 //! # Where to begin reading
 //!
