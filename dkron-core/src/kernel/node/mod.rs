@@ -35,6 +35,8 @@ mod term;
 mod engine_test;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod outage_test;
 
 pub use effect::{Effect, Observation};
 pub use engine::{Engine, EngineConfig};
