@@ -28,6 +28,8 @@ mod first_due;
 mod manual;
 mod overlap;
 mod plan;
+#[cfg(test)]
+mod plan_test;
 mod random;
 mod retry;
 mod runnable;
