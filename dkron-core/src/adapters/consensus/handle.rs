@@ -394,4 +394,4 @@ fn raft_config(config: &ConsensusConfig) -> Result<Arc<Config>, Error> {
 
 #[cfg(test)]
 #[path = "handle_test.rs"]
-mod tests;
+pub mod tests;

@@ -15,9 +15,9 @@ use crate::ports::Store;
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// A node of one, as tests use it.
-struct Node {
-    consensus: Consensus,
-    storage: Storage,
+pub struct Node {
+    pub consensus: Consensus,
+    pub storage: Storage,
     applied: mpsc::Receiver<Applied>,
 }
 
@@ -55,11 +55,11 @@ impl Node {
         Self { consensus, storage, applied }
     }
 
-    async fn start_in(path: &Path) -> Self {
+    pub async fn start_in(path: &Path) -> Self {
         Self::start(open(path)).await
     }
 
-    async fn set_job(&self, name: &str) -> Result<Vec<Outcome>, Error> {
+    pub async fn set_job(&self, name: &str) -> Result<Vec<Outcome>, Error> {
         self.consensus.propose(vec![set_job(name)]).await
     }
 
@@ -67,12 +67,12 @@ impl Node {
         tokio::time::timeout(WAIT_MAX, self.applied.recv()).await.expect("in time").expect("one")
     }
 
-    fn has_job(&self, name: &str) -> bool {
+    pub fn has_job(&self, name: &str) -> bool {
         let view = self.storage.state.read().unwrap();
         query::job(&view, &JobName::parse(name).unwrap()).unwrap().is_some()
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.consensus.shutdown(WAIT_MAX).await;
         let Self { consensus, storage, applied } = self;
         drop((consensus, applied));
@@ -81,16 +81,19 @@ impl Node {
     }
 }
 
-fn open(path: &Path) -> Storage {
-    let config = DataDirConfig {
+pub fn data_dir(path: &Path) -> DataDirConfig {
+    DataDirConfig {
         path: path.to_owned(),
         node: NodeName::parse("n1").unwrap(),
         allow_network_file_system: false,
-    };
-    Storage::open(&config).unwrap()
+    }
 }
 
-fn set_job(name: &str) -> Envelope {
+pub fn open(path: &Path) -> Storage {
+    Storage::open(&data_dir(path)).unwrap()
+}
+
+pub fn set_job(name: &str) -> Envelope {
     let job = Job::new(JobName::parse(name).unwrap());
     let write = JobWrite { job, first: None, if_revision: None, restored: None };
     Envelope { request: None, command: Command::SetJob(Box::new(write)) }

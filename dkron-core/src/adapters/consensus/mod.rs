@@ -25,6 +25,8 @@ mod leadership;
 mod log_storage;
 mod machine;
 mod network;
+#[cfg(test)]
+mod process_test;
 mod proposer;
 mod raft_types;
 mod record;

@@ -272,3 +272,7 @@ fn size_of_write(write: &LogWrite) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+#[path = "log_writer_test.rs"]
+mod tests;

@@ -23,6 +23,8 @@
 mod checksum;
 mod data_dir;
 mod dir_lock;
+#[cfg(test)]
+pub(in crate::adapters) mod disk_full_test;
 mod env;
 mod health;
 mod log_env;

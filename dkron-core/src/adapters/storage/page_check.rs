@@ -330,3 +330,7 @@ fn is_less(tree: Tree, a: &[u8], b: &[u8]) -> bool {
 pub(super) fn damaged(what: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }
+
+#[cfg(test)]
+#[path = "page_check_test.rs"]
+mod tests;
