@@ -53,10 +53,12 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::InvalidArgument`]: the configuration is wrong; every fault is named.
+    /// * [`ErrorKind::InvalidArgument`]: the configuration is wrong, and every fault is named; or
+    ///   the data directory belongs to a node of another name.
     /// * [`ErrorKind::Conflict`]: another process, or another `Cluster` of this one, uses the data
-    ///   directory; or it belongs to another node or a newer version.
-    /// * [`ErrorKind::Storage`]: the data directory cannot be used, or its content is damaged.
+    ///   directory.
+    /// * [`ErrorKind::Storage`]: the data directory cannot be used, its content is damaged, or a
+    ///   newer version wrote it.
     /// * [`ErrorKind::Unavailable`]: no leader within ten seconds.
     pub async fn start(config: Config) -> Result<Self, Error> {
         config.validate()?;

@@ -162,7 +162,10 @@ impl Cluster {
         let Some(execution) = node.query(|view| query::execution(view, &name, id))? else {
             return Ok(None);
         };
-        if let Some(run) = node.runs.get(execution.token) {
+        // A run stays known until its report is acknowledged; by then the state has its output.
+        if !execution.state.is_final()
+            && let Some(run) = node.runs.get(execution.token)
+        {
             let now = run.output.snapshot();
             return Ok(Some(ExecutionOutput { bytes: now.bytes, bytes_total: now.bytes_total }));
         }

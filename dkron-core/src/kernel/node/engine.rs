@@ -108,7 +108,8 @@ impl Engine {
             Input::Nodes(_) => term.nodes_changed(&mut scene, &gone)?,
             Input::Applied(events) => term.applied(&mut scene, events)?,
             Input::Answered { round, answer } => term.answered(&mut scene, round, answer),
-            Input::Woken | Input::Leading { .. } | Input::Following | Input::Draining => {}
+            Input::Draining => drop(term.read_running(&mut scene)?),
+            Input::Woken | Input::Leading { .. } | Input::Following => {}
         }
         term.hand_out(&mut scene);
         if self.is_draining {

@@ -109,6 +109,24 @@ fn an_engine_that_does_not_lead_decides_nothing() {
 }
 
 #[test]
+fn an_engine_that_drains_starts_what_is_claimed_already_and_claims_nothing_more() {
+    let mut world = World::new("2030-01-01T00:00:00.5Z");
+    world.set(job("by-hand", "@manually"));
+    world.set(job("a", "* * * * * *"));
+    let fire = run(&world, "by-hand", false);
+    let (_, news) = world.apply(&[Command::Fire(Box::new(fire))]);
+
+    world.step(super::Input::Draining);
+    assert_eq!(world.started("by-hand").len(), 1, "its news is still under way");
+    world.step(super::Input::Applied(&news));
+    world.run_for(3 * S);
+
+    assert_eq!(world.started("by-hand").len(), 1);
+    assert_eq!(world.started("a"), [""; 0]);
+    assert!(world.engine.is_idle());
+}
+
+#[test]
 fn slow_commits_are_made_up_for_by_looking_ahead() {
     let mut world = World::new("2030-01-01T00:00:00Z");
     world.commit = 200 * MS;

@@ -332,7 +332,8 @@ impl World {
         }
     }
 
-    fn apply(&mut self, commands: &[Command]) -> (Vec<Outcome>, Vec<Event>) {
+    /// Applies commands without telling the engine.
+    pub(super) fn apply(&mut self, commands: &[Command]) -> (Vec<Outcome>, Vec<Event>) {
         let (mut outcomes, mut events) = (Vec::new(), Vec::new());
         for commands in commands.chunks(COMMANDS_PER_ENTRY_MAX) {
             let envelope = |command: &Command| Envelope { request: None, command: command.clone() };

@@ -68,6 +68,21 @@ impl Term {
         if std::mem::replace(&mut self.is_seated, true) {
             return Ok(());
         }
+        let (resumed, lost) = self.read_running(scene)?;
+        let first = query::first_due(scene.view)?.map(|row| row.at);
+        let due_since = first.filter(|at| *at < self.watch_start);
+        scene.note(Observation::TookOffice { resumed, lost, due_since });
+        Ok(())
+    }
+
+    /// Hands out again what is running, and closes what is lost; returns how many of each.
+    ///
+    /// Right at any moment: a node starts what it has heard of already no second time. Needed
+    /// before a leader stops, for claims that others committed and whose news is under way.
+    pub(super) fn read_running<T: Tables>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+    ) -> Result<(usize, usize), TableError> {
         let (mut resumed, mut lost) = (0, 0);
         let mut jobs: BTreeMap<JobName, Option<(Arc<_>, u64)>> = BTreeMap::new();
         for execution in query::running(scene.view, None, usize::MAX)? {
@@ -93,10 +108,7 @@ impl Term {
                 resumed += 1;
             }
         }
-        let first = query::first_due(scene.view)?.map(|row| row.at);
-        let due_since = first.filter(|at| *at < self.watch_start);
-        scene.note(Observation::TookOffice { resumed, lost, due_since });
-        Ok(())
+        Ok((resumed, lost))
     }
 
     /// Closes what ran in processes that are gone.

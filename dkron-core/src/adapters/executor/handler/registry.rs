@@ -153,7 +153,14 @@ async fn finish(
     };
     let asked = tokio::select! {
         biased;
-        answered = &mut answer => return end_of(&run, flatten(answered)),
+        answered = &mut answer => {
+            let answer = flatten(answered);
+            // A function that gives up at once answers before the request is seen here.
+            if answer.is_err() && run.cancel.is_cancelled() {
+                return cancelled();
+            }
+            return end_of(&run, answer);
+        }
         asked = asked => asked,
     };
     cancel.cancel();
@@ -164,7 +171,7 @@ async fn finish(
     };
     match (asked, last) {
         (Ask::Cancel, Some(Ok(Ok(text)))) => end_of(&run, Ok(text)),
-        (Ask::Cancel, _) => RunEnd { outcome: RunOutcome::Cancelled, error: None },
+        (Ask::Cancel, _) => cancelled(),
         (Ask::Timeout, _) => {
             let limit = run.timeout.unwrap_or_default();
             failed(format!("the handler ran longer than its timeout of {limit:?}"))
@@ -183,6 +190,10 @@ fn end_of(run: &RunContext, answer: Answer) -> RunEnd {
         }
         Err(error) => failed(error),
     }
+}
+
+fn cancelled() -> RunEnd {
+    RunEnd { outcome: RunOutcome::Cancelled, error: None }
 }
 
 fn failed(error: String) -> RunEnd {

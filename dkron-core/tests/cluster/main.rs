@@ -1,0 +1,12 @@
+//! A node inside a program, through the public API only.
+//!
+//! Nothing here sleeps: each test waits for an event, with a bound.
+
+mod declared;
+mod handlers;
+mod history;
+mod host;
+mod jobs;
+mod life;
+mod policies;
+mod support;
