@@ -21,6 +21,11 @@ pub mod limits;
 #[cfg(feature = "testing")]
 pub mod kernel;
 #[cfg(not(feature = "testing"))]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "whole in itself: what the node does not ask of it, tests, benches and fuzzers do"
+)]
 mod kernel;
 
 #[cfg(feature = "runtime")]
@@ -51,6 +56,8 @@ pub use kernel::time::{
     GoTimeError, ParseTimestampError, Timestamp, Transition, Zone, ZoneError, parse_go_duration,
     parse_go_rfc3339,
 };
+#[cfg(feature = "runtime")]
+pub use ports::{OutputFollower, OutputNews, Progress};
 
 /// Schedules: when a job is due, and what an expression means.
 pub mod schedule {

@@ -48,9 +48,6 @@ pub struct Config {
     pub(crate) allow_network_storage: bool,
 }
 
-/// Tags a node sets itself; what a user writes there is overwritten.
-pub(crate) const RESERVED_TAGS: [&str; 5] = ["dc", "region", "role", "server", "version"];
-
 /// The greatest `raft_multiplier`.
 const RAFT_MULTIPLIER_MAX: u32 = 10;
 
@@ -257,7 +254,7 @@ mod tests {
 
         assert_eq!(tags.get("region").map(String::as_str), Some("global"));
         assert_eq!(tags.get("role").map(String::as_str), Some("dkron"));
-        for tag in RESERVED_TAGS {
+        for tag in ["dc", "region", "role", "server", "version"] {
             assert!(tags.contains_key(tag), "{tag}");
         }
     }

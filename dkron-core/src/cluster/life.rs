@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,6 +38,12 @@ const LOG_BYTES_MAX: u64 = 256 << 20;
 /// Records kept in the log though a snapshot covers them.
 const LOG_RECORDS_KEPT: u64 = 1_000;
 
+/// How long an end waits for what blocks on the runtime's threads.
+const RUNTIME_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long an end waits for the threads of the storage.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// How long a shutdown waits for proposals that are under way.
 const PROPOSALS_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -60,31 +66,19 @@ impl Node {
         let runtime = start_runtime(config.worker_threads)?;
 
         let (applied_sender, applied) = mpsc::channel(APPLIED_MAX);
-        let consensus_config = ConsensusConfig {
-            node: name.clone(),
-            raft_multiplier: config.raft_multiplier,
-            log_bytes_max: LOG_BYTES_MAX,
-            log_records_kept: LOG_RECORDS_KEPT,
-            clock: Arc::clone(&clock),
-        };
-        let (log, snapshots) = (Arc::clone(&storage.log), Arc::clone(&storage.snapshots));
-        let (state, cluster_id) = (Arc::clone(&storage.state), entropy.request_id().0);
-        let consensus = wait(runtime.handle(), async move {
-            let consensus =
-                Consensus::open(consensus_config, log, snapshots, state, applied_sender).await?;
-            consensus.bootstrap(cluster_id).await?;
-            Ok::<Consensus, Error>(consensus)
-        })?;
-        let consensus = Arc::new(consensus?);
-
+        let consensus = open_log(
+            &config,
+            &name,
+            &storage,
+            &clock,
+            entropy.request_id().0,
+            applied_sender,
+            &runtime,
+        )?;
         let handlers = Arc::new(HandlerRegistry::new(config.handler_threads));
-        let executors = ExecutorSet::new()
-            .with("shell", Arc::new(ShellExecutor::new()))
-            .with("http", Arc::new(HttpExecutor::new()))
-            .with("handler", Arc::clone(&handlers) as Arc<_>);
         let (report_sender, reports) = mpsc::unbounded_channel();
         let runs = Arc::new(Runs::new(
-            Arc::new(executors),
+            Arc::new(executors(&handlers)),
             Arc::clone(&clock),
             runtime.handle().clone(),
             report_sender,
@@ -98,9 +92,8 @@ impl Node {
 
         let watch = Arc::new(Watch::new());
         let (news, incoming) = sync_channel(NEWS_MAX);
-        let engine = Engine::new(EngineConfig { region: config.region.clone(), server_zone: zone });
         let driver = Driver::new(DriverParts {
-            engine,
+            engine: Engine::new(EngineConfig { region: config.region.clone(), server_zone: zone }),
             store: Arc::clone(&storage.state),
             log: Arc::clone(&consensus) as Arc<_>,
             clock: Arc::clone(&clock),
@@ -109,7 +102,7 @@ impl Node {
             runtime: runtime.handle().clone(),
             sender: news.clone(),
         });
-        let engine = start_engine(driver, incoming)?;
+        let (engine, fatal) = (Some(start_engine(driver, incoming)?), Arc::default());
         let node = Self {
             name,
             zone,
@@ -123,11 +116,13 @@ impl Node {
             watch,
             handlers,
             news,
-            engine: Some(engine),
-            fatal: Arc::new(OnceLock::new()),
+            engine,
+            fatal,
             runtime,
         };
         node.take_up(applied, courier)?;
+        let starts = node.storage.data_dir.as_ref().map_or(1, |dir| dir.generation());
+        tracing::info!(node = %node.name, starts, "the node is at work");
         Ok(node)
     }
 
@@ -207,15 +202,18 @@ impl Node {
     /// Ends the threads and closes the data directory.
     pub(super) fn end(mut self) -> Result<(), Error> {
         let engine = self.engine.take();
-        let Self { runtime, news, .. } = self;
-        drop(news);
+        let Self { runtime, storage, .. } = self;
         let ended = engine.map_or(Ok(()), |thread| {
             thread.join().unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Internal, "the engine panicked; please report it"))
             })
         });
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        ended
+        runtime.shutdown_timeout(RUNTIME_WAIT_MAX);
+        if storage.close(CLOSE_WAIT_MAX) {
+            return ended;
+        }
+        let text = "the data directory stays locked: something of the node still uses it";
+        ended.and(Err(Error::new(ErrorKind::DeadlineExceeded, text)))
     }
 }
 
@@ -298,6 +296,7 @@ impl Office {
 /// *Owner*: the node's runtime. *Bound*: one batch at a time. *Ends* with the log.
 async fn bring_events(mut applied: mpsc::Receiver<Applied>, news: NewsSender) {
     while let Some(applied) = applied.recv().await {
+        tracing::trace!(index = applied.index, at = %applied.at, "applied");
         if let Err(std::sync::mpsc::TrySendError::Full(waiting)) =
             news.try_send(News::Applied(applied.events))
         {
@@ -316,6 +315,40 @@ fn open_storage(config: &Config, node: &NodeName) -> Result<Storage, Error> {
             allow_network_file_system: config.allow_network_storage,
         }),
     }
+}
+
+/// Opens the log, and forms a cluster of this node if it belongs to none.
+fn open_log(
+    config: &Config,
+    node: &NodeName,
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    cluster_id: u128,
+    applied: mpsc::Sender<Applied>,
+    runtime: &Runtime,
+) -> Result<Arc<Consensus>, Error> {
+    let config = ConsensusConfig {
+        node: node.clone(),
+        raft_multiplier: config.raft_multiplier,
+        log_bytes_max: LOG_BYTES_MAX,
+        log_records_kept: LOG_RECORDS_KEPT,
+        clock: Arc::clone(clock),
+    };
+    let (log, snapshots) = (Arc::clone(&storage.log), Arc::clone(&storage.snapshots));
+    let state = Arc::clone(&storage.state);
+    wait(runtime.handle(), async move {
+        let consensus = Consensus::open(config, log, snapshots, state, applied).await?;
+        consensus.bootstrap(cluster_id).await?;
+        Ok(Arc::new(consensus))
+    })?
+}
+
+/// Returns what this node can run.
+fn executors(handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
+    ExecutorSet::new()
+        .with("shell", Arc::new(ShellExecutor::new()))
+        .with("http", Arc::new(HttpExecutor::new()))
+        .with("handler", Arc::clone(handlers) as Arc<_>)
 }
 
 fn start_runtime(threads: usize) -> Result<Runtime, Error> {

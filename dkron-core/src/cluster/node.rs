@@ -11,7 +11,7 @@ use super::jobs::not_found;
 use super::{Config, Health, Member};
 use crate::adapters::consensus::Consensus;
 use crate::adapters::executor::HandlerRegistry;
-use crate::adapters::storage::{StateStore, StateView, Storage};
+use crate::adapters::storage::{StateView, Storage};
 use crate::driver::{News, NewsSender, Runs, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::dispatch::{self, ManualRun, ManualRunError, first_due};
@@ -22,7 +22,7 @@ use crate::kernel::state::{
 };
 use crate::kernel::time::Timestamp;
 use crate::kernel::time::Zone;
-use crate::ports::{Clock, Entropy, Log, Store};
+use crate::ports::{Clock, Entropy, Store};
 
 /// The parts of a node; `life` starts and ends it.
 pub(super) struct Node {
@@ -179,6 +179,7 @@ impl Node {
             leader,
             storage_fault: self.storage.health.check_writable().err().map(|error| error.report()),
             running: self.runs.running().len(),
+            applied_index: self.consensus.metrics().applied_index,
             fatal: self.fatal.get().cloned(),
         }
     }

@@ -12,6 +12,7 @@ use crate::kernel::model::{Execution, ExecutionId, JobName, Skip};
 use crate::kernel::state::query::{self, Part};
 use crate::kernel::state::{Command, Order, Outcome, TableError, Tables};
 use crate::kernel::time::Timestamp;
+use crate::ports::OutputFollower;
 
 /// Executions read at a time while those of one fire are gathered.
 const FIRE_PAGE_EXECUTIONS: usize = 64;
@@ -175,6 +176,25 @@ impl Cluster {
             Error::new(ErrorKind::Storage, text)
         })?;
         Ok(Some(ExecutionOutput { bytes, bytes_total: stored.bytes_total }))
+    }
+
+    /// Follows the output of an execution that runs on this node, from the byte at `offset` on.
+    ///
+    /// `None` if it does not run here; then [`Cluster::output`] has all of it. The run never waits
+    /// for a follower: one that is too slow is told how many bytes it missed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if `job` is not a job name.
+    pub fn follow_output(
+        &self,
+        job: &str,
+        id: &ExecutionId,
+        offset: u64,
+    ) -> Result<Option<OutputFollower>, Error> {
+        let Some(execution) = self.execution(job, id)? else { return Ok(None) };
+        let run = self.node()?.runs.get(execution.token);
+        Ok(run.map(|run| run.output.follow(offset)))
     }
 
     /// Returns the fires of a job that were skipped, newest first, at most `limit`, with reasons.

@@ -28,6 +28,8 @@ pub struct Health {
     pub storage_fault: Option<String>,
     /// Executions running on this node.
     pub running: usize,
+    /// The last entry of the log that has taken effect here; `None` before the first.
+    pub applied_index: Option<u64>,
     /// Why the node has stopped itself; `None` while it lives. Nothing but a restart helps then.
     pub fatal: Option<String>,
 }
@@ -40,6 +42,7 @@ impl Health {
             leader: None,
             storage_fault: None,
             running: 0,
+            applied_index: None,
             fatal: Some(reason.to_owned()),
         }
     }

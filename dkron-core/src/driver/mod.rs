@@ -29,5 +29,5 @@ pub use loop_thread::{Driver, DriverParts};
 pub use news::{NEWS_MAX, News, NewsSender};
 pub use packing::unpack;
 pub use reports::Courier;
-pub use runs::{LiveRun, Runs};
+pub use runs::Runs;
 pub use watch::Watch;
