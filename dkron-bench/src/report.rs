@@ -104,7 +104,7 @@ pub fn json(rows: &[(&str, Row)]) -> String {
     format!("{:#}\n", Value::from(rows))
 }
 
-/// Reads what [`json`] writes; `None` if it is something else.
+/// Reads what [`json()`] writes; `None` if it is something else.
 pub fn parse_json(text: &str) -> Option<Vec<(String, Row)>> {
     let rows: Value = serde_json::from_str(text).ok()?;
     let row = |row: &Value| {

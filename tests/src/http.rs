@@ -191,7 +191,7 @@ fn read_chunks(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
         let line = read_line(from)?;
         let length = usize::from_str_radix(&line, 16).map_err(|_| broken(line.clone()))?;
         body.extend(read_exactly(from, length)?);
-        if read_line(from)? != "" {
+        if !read_line(from)?.is_empty() {
             return Err(broken("a chunk of another length than it says".to_owned()));
         }
         if length == 0 {

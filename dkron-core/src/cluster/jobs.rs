@@ -90,7 +90,7 @@ impl Cluster {
 
     /// Walks all jobs in the order of their names until `visit` breaks.
     ///
-    /// Reads [`WALK_PAGE_JOBS`] at a time, each page from a view of its own: memory does not grow
+    /// Reads `WALK_PAGE_JOBS` at a time, each page from a view of its own: memory does not grow
     /// with their number, and a slow `visit` holds nothing open. A job that is written meanwhile
     /// may be seen before or after that.
     ///

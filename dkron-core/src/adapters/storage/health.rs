@@ -197,6 +197,7 @@ pub fn disk_bytes(dir: &Path) -> Option<u64> {
 
 /// Tells whether more than the reserve is free; a file system that does not tell is taken to have
 /// space, for the write itself finds out.
+#[allow(clippy::unnecessary_cast, reason = "the types differ between platforms")]
 fn has_reserve(dir: &Path) -> bool {
     let Ok(stat) = statvfs(dir) else { return true };
     let unit = stat.fragment_size() as u64;

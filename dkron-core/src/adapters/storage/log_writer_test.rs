@@ -1,3 +1,5 @@
+//! The writer of the log: order, batches, overlay, ends.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -137,7 +139,11 @@ fn readers_see_whole_batches_while_the_log_is_written() {
                 let mut seen = 0;
                 while seen < 300 {
                     let found = read(log);
-                    assert!(found.len() >= seen && found.len() % 3 == 0, "{}", found.len());
+                    assert!(
+                        found.len() >= seen && found.len().is_multiple_of(3),
+                        "{}",
+                        found.len()
+                    );
                     seen = found.len();
                 }
             });

@@ -26,10 +26,13 @@ use super::page_format::{
 /// Deeper trees than this cannot come about: LMDB's own cursors hold 32 levels.
 const DEPTH_MAX: u16 = 32;
 
+/// Judges a record: the name of its database, its key, its value. `Err` says what is wrong.
+pub type Judge<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), String> + 'a;
+
 /// What [`check_pages`] was asked to look at beyond the pages themselves.
 pub struct PageCheck<'a> {
-    /// Judges a record: the name of its database, its key, its value. `Err` says what is wrong.
-    pub verify: &'a mut dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), String>,
+    /// Judges every record.
+    pub verify: &'a mut Judge<'a>,
     /// Whether values that lie on pages of their own (about 2 KiB and more) are read and judged.
     pub reads_big_values: bool,
 }

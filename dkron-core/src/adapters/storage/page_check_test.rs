@@ -1,3 +1,5 @@
+//! Damaged pages are found, whatever is damaged, and nothing else is.
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;

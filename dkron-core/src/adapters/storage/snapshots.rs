@@ -185,10 +185,13 @@ fn read_head(from: &mut impl Read, position: LogPosition) -> io::Result<Vec<u8>>
     if head.starts_with(&fixed) && checksum(&[&head]) == sum { Ok(meta) } else { Err(damaged()) }
 }
 
+/// Position, description and content of a snapshot.
+type Kept = (LogPosition, Vec<u8>, Arc<[u8]>);
+
 /// The newest snapshot of a node without a disk.
 #[derive(Default)]
 pub struct MemorySnapshots {
-    newest: Mutex<Option<(LogPosition, Vec<u8>, Arc<[u8]>)>>,
+    newest: Mutex<Option<Kept>>,
 }
 
 impl SnapshotStore for MemorySnapshots {
