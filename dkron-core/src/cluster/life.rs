@@ -202,13 +202,15 @@ impl Node {
     /// Ends the threads and closes the data directory.
     pub(super) fn end(mut self) -> Result<(), Error> {
         let engine = self.engine.take();
-        let Self { runtime, storage, .. } = self;
+        let Self { runtime, storage, consensus, .. } = self;
         let ended = engine.map_or(Ok(()), |thread| {
             thread.join().unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Internal, "the engine panicked; please report it"))
             })
         });
         runtime.shutdown_timeout(RUNTIME_WAIT_MAX);
+        // Holds a part of the storage; the other parts went with the engine and the runtime.
+        drop(consensus);
         if storage.close(CLOSE_WAIT_MAX) {
             return ended;
         }
