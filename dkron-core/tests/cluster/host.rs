@@ -1,4 +1,5 @@
-//! The host process is left as it was: no signal handler, no logger, no panic hook; fork is refused.
+//! The host process is left as it was: no signal handler, no logger, no panic hook; fork is
+//! refused.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -98,7 +99,8 @@ fn signals_keep_their_meaning() {
     if !is_played() {
         return play("host::signals_keep_their_meaning", "signals");
     }
-    // Masks of signals that are caught, ignored and blocked (by this thread), as the kernel has them.
+    // Masks of signals that are caught, ignored and blocked (by this thread), as the kernel has
+    // them.
     let masks = || {
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
         let is_mask =

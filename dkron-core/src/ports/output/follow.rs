@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::capture::{OutputCapture, Progress};
 use crate::limits;
 
-/// Reads the output of a run as it comes; see [`OutputCapture::follow`].
+/// Reads the output of a run as it comes; see `OutputCapture::follow`.
 pub struct OutputFollower {
     capture: Arc<OutputCapture>,
     offset: u64,
