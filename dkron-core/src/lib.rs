@@ -39,6 +39,8 @@ mod ports;
 
 #[cfg(feature = "runtime")]
 pub use adapters::executor::HandlerContext;
+#[cfg(all(feature = "runtime", target_os = "linux"))]
+pub use adapters::executor::reap_orphans;
 #[cfg(feature = "runtime")]
 pub use cluster::{
     Applied, Cluster, Config, DataLocation, Events, ExecutionOutput, Health, JobBuilder, Member,

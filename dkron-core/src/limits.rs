@@ -58,8 +58,9 @@ pub const SKIPS_PER_JOB_MAX: u32 = 100;
 pub const JOB_BYTES_MAX: usize = 1 << 20;
 
 /// Longest text of a definition, in bytes: a display name, a tag, the key of a setting. Values of
-/// settings and of metadata are bounded by [`JOB_BYTES_MAX`] alone.
-pub const JOB_TEXT_BYTES_MAX: usize = 4_096;
+/// settings and of metadata are bounded by [`JOB_BYTES_MAX`] alone. Dkron has no limit, and display
+/// names of a hundred kilobytes are known to pass.
+pub const JOB_TEXT_BYTES_MAX: usize = 1 << 17;
 
 /// Entries in each map of a definition: tags, metadata, settings, processors.
 pub const JOB_MAP_ENTRIES_MAX: usize = 1_024;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::builder::job_name;
+use super::node::Node;
 use super::{Cluster, ExecutionOutput, RunReceipt, RunningExecution};
 use crate::driver;
 use crate::error::{Error, ErrorKind};
@@ -136,8 +137,9 @@ impl Cluster {
     pub fn executions(&self, job: &str, limit: usize) -> Result<Vec<Execution>, Error> {
         let name = job_name(job)?;
         let part = Part { order: Order::Descending, skip: 0, limit };
-        let page = self.node()?.query_job(&name, |view| query::executions_page(view, &name, part));
-        Ok(page?.items)
+        let node = self.node()?;
+        let page = node.query_job(&name, |view| query::executions_page(view, &name, part))?;
+        Ok(page.items.into_iter().map(|execution| as_it_runs(&node, execution)).collect())
     }
 
     /// Returns one execution, if it is kept. Reads this node's state.
@@ -147,7 +149,9 @@ impl Cluster {
     /// [`ErrorKind::InvalidArgument`] if `job` is not a job name.
     pub fn execution(&self, job: &str, id: &ExecutionId) -> Result<Option<Execution>, Error> {
         let name = job_name(job)?;
-        self.node()?.query(|view| query::execution(view, &name, id))
+        let node = self.node()?;
+        let execution = node.query(|view| query::execution(view, &name, id))?;
+        Ok(execution.map(|execution| as_it_runs(&node, execution)))
     }
 
     /// Returns what is kept of an execution's output; while it runs here, what it wrote so far.
@@ -262,4 +266,15 @@ fn executions_of_fire(
         }
         part.skip += part.limit as u64;
     }
+}
+
+/// Returns an execution with its true start, if it runs on this node: the state learns that when
+/// the run is over.
+fn as_it_runs(node: &Node, mut execution: Execution) -> Execution {
+    if !execution.state.is_final()
+        && let Some(run) = node.runs.get(execution.token)
+    {
+        execution.started_at = run.execution.started_at;
+    }
+    execution
 }

@@ -35,7 +35,7 @@ pub(crate) use handler::HandlerRegistry;
 pub(crate) use http::HttpExecutor;
 pub(crate) use process::end_leftovers;
 #[cfg(target_os = "linux")]
-pub(crate) use process::reap_orphans;
+pub use process::reap_orphans;
 pub(crate) use set::ExecutorSet;
 pub(crate) use shell::ShellExecutor;
 use system_error::error_text;

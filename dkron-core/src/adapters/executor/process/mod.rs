@@ -24,6 +24,6 @@ pub(crate) use leftover::end_leftovers;
 pub(super) use leftover::{RUN_VARIABLE, instance_mark};
 pub(super) use owned::OwnedChild;
 #[cfg(target_os = "linux")]
-pub(crate) use reap::reap_orphans;
+pub use reap::reap_orphans;
 pub(super) use table::ProcessScanner;
 pub(super) use tree::ProcessTree;

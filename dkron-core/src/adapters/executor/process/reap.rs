@@ -29,7 +29,7 @@ const REAP_PERIOD: Duration = Duration::from_secs(1);
 /// than a second. Costs one system call a second while there is no zombie.
 ///
 /// Owner: the daemon. Inputs: the process table. Ends when `stop` fires.
-pub(crate) async fn reap_orphans(stop: CancellationToken) {
+pub async fn reap_orphans(stop: CancellationToken) {
     let mut seen = BTreeSet::new();
     while stop.run_until_cancelled(sleep(REAP_PERIOD)).await.is_some() {
         if !has_zombie() {
