@@ -13,4 +13,9 @@
     )
 )]
 
+mod agent;
+pub mod api;
+pub mod cli;
+mod clock;
+pub mod config;
 pub mod go_json;

@@ -1,3 +1,7 @@
 //! The `dkron` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dkron_server::cli::run(std::env::args_os())
+}

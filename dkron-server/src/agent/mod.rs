@@ -1,0 +1,174 @@
+//! The life of a daemon process: start, serve, stop in good order.
+//!
+//! Everything that belongs to a process and not to a library is here: the logger, the signals, the
+//! orphans of process 1, the exit code.
+//!
+//! # Where to begin reading
+//!
+//! [`run`] and `live`.
+//!
+//! May use: `dkron_core`'s public names, [`api`](crate::api), [`config`](crate::config).
+
+mod http;
+mod log;
+mod signals;
+mod summary;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use dkron_core::{Cluster, Config, Error};
+
+use self::http::HttpServer;
+use self::signals::{Signals, Wish};
+use self::summary::Summary;
+use crate::api::{Api, HIDDEN_TAG, Leave};
+use crate::config::Settings;
+
+/// Exit code of a start that failed, of a node that stopped itself, and of a stop that was cut off.
+const FAILED: u8 = 1;
+
+/// Threads that serve the API.
+const HTTP_THREADS: usize = 2;
+
+/// How long answers that are being written may take after the node has stopped.
+const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// How often the node is asked whether it has stopped itself.
+const HEALTH_PERIOD: Duration = Duration::from_secs(1);
+
+/// Runs a node until it is told to stop.
+///
+/// Exit codes: 0 after a stop in good order, 1 otherwise.
+pub(crate) fn run(settings: Settings) -> ExitCode {
+    log::install(settings.log_level);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(HTTP_THREADS)
+        .thread_name("dkron-http")
+        .enable_all()
+        .build();
+    let lived = match runtime {
+        Ok(runtime) => {
+            let lived = runtime.block_on(live(&settings));
+            // What still runs has had its time.
+            runtime.shutdown_background();
+            lived
+        }
+        Err(error) => Err(format!("start the runtime: {error}")),
+    };
+    match lived {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("Error: {fault}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Starts the node, serves until somebody wishes otherwise, stops it.
+async fn live(settings: &Settings) -> Result<(), String> {
+    for remark in &settings.remarks {
+        tracing::warn!("config: {remark}");
+    }
+    match &settings.file {
+        Some(file) => tracing::info!(file = %file.display(), "config: using file"),
+        None => tracing::info!("config: no file found: applying default values"),
+    }
+    if !settings.is_server {
+        return Err(NOT_A_SERVER.to_owned());
+    }
+    let mut signals = Signals::listen().map_err(|error| format!("listen for signals: {error}"))?;
+    // The address is taken before the data is opened: of two faults the quicker one is told first.
+    let http = HttpServer::bind(&settings.http_address).await?;
+    let had_data = summary::has_data(&settings.data_dir);
+    if settings.bootstrap_expect == 0 && !had_data {
+        tracing::info!(
+            "agent: neither bootstrap-expect nor anybody to join: forming a cluster of one"
+        );
+    }
+    tracing::info!(node = %settings.node_name, "agent: Dkron agent starting");
+    let cluster = start_node(settings).await.map_err(|error| error.report())?;
+    let reaper = tokio::spawn(signals::reap_orphans_if_first_process());
+
+    let leave = Leave::default();
+    let api = Api {
+        cluster: cluster.clone(),
+        server_zone: settings.server_zone,
+        peer_address: settings.peer_address.clone(),
+        spool_dir: settings.data_dir.clone(),
+        leave: leave.clone(),
+    };
+    Summary::of(settings, &cluster, http.address(), had_data).print();
+    let (address, node) = (http.address(), &settings.node_name);
+    tracing::info!(%address, %node, "api: Running HTTP server");
+    let served = http.serve(crate::api::router(api));
+
+    let ended = tokio::select! {
+        wish = signals.next() => Ok(wish),
+        () = leave.asked() => Ok(Wish::Leave),
+        fault = own_stop(&cluster) => Err(fault),
+    };
+    let stopped = match ended {
+        Ok(wish) => stop(&cluster, wish, &mut signals).await,
+        Err(fault) => Err(format!("the node has stopped itself: {fault}")),
+    };
+    served.stop(HTTP_GRACE).await;
+    reaper.abort();
+    stopped
+}
+
+const NOT_A_SERVER: &str = "an agent without --server needs servers to join, and joining is not \
+                            available in this version; start a node of its own with: dkron agent \
+                            --server --bootstrap-expect=1";
+
+async fn start_node(settings: &Settings) -> Result<Cluster, Error> {
+    let mut config = Config::new(&settings.node_name)
+        .data_dir(&settings.data_dir)
+        .region(&settings.region)
+        .datacenter(&settings.datacenter)
+        .server_timezone(settings.server_zone.name())
+        .shutdown_timeout(settings.shutdown_timeout);
+    for (key, value) in &settings.tags {
+        config = config.tag(key, value);
+    }
+    // What other nodes, and jobs, know a Dkron server by. Dkron's users cannot change these either.
+    let rpc_addr = format!("{}:{}", settings.peer_address.0, settings.rpc_port);
+    config = config
+        .tag("port", settings.rpc_port.to_string())
+        .tag("rpc_addr", rpc_addr)
+        .tag(HIDDEN_TAG, "true");
+    if settings.bootstrap_expect > 0 {
+        config = config.tag("expect", settings.bootstrap_expect.to_string());
+    }
+    Cluster::start(config).await
+}
+
+/// Waits until the node has stopped itself, and says why.
+async fn own_stop(cluster: &Cluster) -> String {
+    let mut looks = tokio::time::interval(HEALTH_PERIOD);
+    loop {
+        looks.tick().await;
+        if let Some(fault) = cluster.health().fatal {
+            return fault;
+        }
+    }
+}
+
+/// Stops the node in good order; a second wish cuts that short.
+async fn stop(cluster: &Cluster, wish: Wish, signals: &mut Signals) -> Result<(), String> {
+    tracing::info!("agent: {wish}, stopping; a second signal ends the process at once");
+    let running = cluster.health().running;
+    if running > 0 {
+        tracing::info!(running, "agent: waiting for jobs to finish");
+    }
+    tokio::select! {
+        stopped = cluster.shutdown() => match stopped {
+            Ok(()) => {
+                tracing::info!("agent: stopped");
+                Ok(())
+            }
+            Err(error) => Err(format!("stop the node: {}", error.report())),
+        },
+        wish = signals.next() => Err(format!("{wish} again: ended at once")),
+    }
+}

@@ -1,0 +1,224 @@
+//! The history of a job: lists, one execution, and its deletion; and what runs at present.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::response::Response;
+use dkron_core::{Error, ErrorKind, Execution, ExecutionId, ExecutionState, Timestamp, Zone};
+use futures_util::stream;
+
+use super::Api;
+use super::answer::{TOTAL_COUNT, empty, failure, json, json_body, layout, text, with_header};
+use super::job_json::write_job;
+use super::query::Query;
+use crate::go_json::{GoTime, Writer};
+
+/// Bytes of a running execution's output that `/v1/busy` shows: its end.
+const BUSY_OUTPUT_BYTES: usize = 4_096;
+
+/// Answers `GET /v1/jobs/:job/executions`.
+pub(super) fn list(api: Arc<Api>, job: &str, query: &Query) -> Response {
+    let view = match api.cluster.job(job) {
+        Ok(Some(view)) => view,
+        Ok(None) => return empty(StatusCode::NOT_FOUND),
+        Err(error) => return failure(&error),
+    };
+    let sort = match Sort::parse(query.get("_sort").unwrap_or_default()) {
+        Ok(sort) => sort,
+        Err(fault) => return text(StatusCode::BAD_REQUEST, fault),
+    };
+    let mut executions = match api.cluster.executions(job, usize::MAX) {
+        Ok(executions) => executions,
+        Err(error) => return failure(&error),
+    };
+    let is_descending = query.get("_order").is_none_or(|order| order.is_empty() || order == "DESC");
+    executions.sort_by(|a, b| {
+        let order = sort.compare(a, b);
+        if is_descending { order.reverse() } else { order }
+    });
+    let total = executions.len().to_string();
+    let writer = HistoryWriter {
+        zone: Zone::parse(&view.job.timezone, api.server_zone).unwrap_or(Zone::UTC),
+        api,
+        executions: executions.into_iter(),
+        output_bytes_max: output_limit(query),
+        json: Writer::new(layout(query)),
+        state: Piece::First,
+    };
+    with_header(json_body(StatusCode::OK, writer.into_body()), TOTAL_COUNT, &total)
+}
+
+/// Answers `GET /v1/jobs/:job/executions/:execution`.
+pub(super) fn show(api: &Api, job: &str, id: &str, query: &Query) -> Response {
+    let Ok(id) = ExecutionId::parse(id) else { return empty(StatusCode::NOT_FOUND) };
+    match find(api, job, &id) {
+        Ok(Some((execution, output))) => json(StatusCode::OK, layout(query), |json| {
+            json.begin_object();
+            write_fields(json, &execution, &output, Zone::UTC);
+            json.end_object();
+        }),
+        Ok(None) => empty(StatusCode::NOT_FOUND),
+        Err(error) if error.kind() == ErrorKind::InvalidArgument => empty(StatusCode::NOT_FOUND),
+        Err(error) => failure(&error),
+    }
+}
+
+/// Answers `DELETE /v1/jobs/:job/executions`.
+pub(super) async fn delete(api: Arc<Api>, job: &str, query: Query) -> Response {
+    let deleted = api.cluster.delete_executions(job).await;
+    match deleted.and_then(|()| api.cluster.job(job)) {
+        Ok(Some(view)) => {
+            json(StatusCode::OK, layout(&query), |json| write_job(json, &view, api.moment()))
+        }
+        Ok(None) => empty(StatusCode::NOT_FOUND),
+        Err(error) if error.kind() == ErrorKind::InvalidArgument => empty(StatusCode::NOT_FOUND),
+        Err(error) => failure(&error),
+    }
+}
+
+/// Answers `GET /v1/busy`.
+pub(super) fn busy(api: &Api, query: &Query) -> Response {
+    let mut running = match api.cluster.running() {
+        Ok(running) => running,
+        Err(error) => return failure(&error),
+    };
+    running.sort_by_key(|run| (run.execution.started_at, run.execution.id.due_ns));
+    let response = json(StatusCode::OK, layout(query), |json| {
+        json.begin_array();
+        for run in &running {
+            json.begin_object();
+            let output = last(&run.output.bytes, BUSY_OUTPUT_BYTES);
+            write_fields(json, &run.execution, output, Zone::UTC);
+            json.end_object();
+        }
+        json.end_array();
+    });
+    with_header(response, TOTAL_COUNT, &running.len().to_string())
+}
+
+fn find(api: &Api, job: &str, id: &ExecutionId) -> Result<Option<(Execution, Vec<u8>)>, Error> {
+    let Some(execution) = api.cluster.execution(job, id)? else { return Ok(None) };
+    let output = api.cluster.output(job, id)?;
+    Ok(Some((execution, output.map(|output| output.bytes).unwrap_or_default())))
+}
+
+/// What a history is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Id,
+    StartedAt,
+    FinishedAt,
+    Attempt,
+}
+
+impl Sort {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Ok(Self::Id),
+            "id" | "started_at" => Ok(Self::StartedAt),
+            "finished_at" => Ok(Self::FinishedAt),
+            "attempt" => Ok(Self::Attempt),
+            _ => Err(format!(
+                "_sort must be id, started_at, finished_at or attempt, found \"{text}\""
+            )),
+        }
+    }
+
+    fn compare(self, a: &Execution, b: &Execution) -> Ordering {
+        let by_field = match self {
+            Self::Id => Ordering::Equal,
+            Self::StartedAt => a.started_at.cmp(&b.started_at),
+            // One that runs has no end yet: Go's zero time.
+            Self::FinishedAt => a.finished_at.cmp(&b.finished_at),
+            Self::Attempt => a.attempt.cmp(&b.attempt),
+        };
+        by_field.then_with(|| a.id.cmp(&b.id))
+    }
+}
+
+/// Returns how many bytes of each output are wanted; `None` = all.
+fn output_limit(query: &Query) -> Option<usize> {
+    query.get("output_size_limit").and_then(|limit| limit.parse().ok())
+}
+
+/// Writes a history, one execution at a time: each may carry a quarter of a megabyte of output.
+struct HistoryWriter {
+    api: Arc<Api>,
+    executions: std::vec::IntoIter<Execution>,
+    output_bytes_max: Option<usize>,
+    zone: Zone,
+    json: Writer,
+    state: Piece,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    First,
+    Next,
+    Done,
+}
+
+impl HistoryWriter {
+    fn into_body(mut self) -> Body {
+        if self.executions.len() == 0 {
+            return Body::from(self.json.begin_array().end_array().take());
+        }
+        Body::from_stream(stream::unfold(self, |mut writer| async move {
+            let piece = writer.next_piece().transpose()?;
+            Some((piece.map(Bytes::from), writer))
+        }))
+    }
+
+    fn next_piece(&mut self) -> Result<Option<String>, Error> {
+        if self.state == Piece::First {
+            self.json.begin_array();
+        }
+        match (self.state, self.executions.next()) {
+            (Piece::Done, _) => return Ok(None),
+            (_, Some(execution)) => {
+                self.write(&execution)?;
+                self.state = Piece::Next;
+            }
+            (_, None) => {
+                self.json.end_array();
+                self.state = Piece::Done;
+            }
+        }
+        Ok(Some(self.json.take()))
+    }
+
+    fn write(&mut self, execution: &Execution) -> Result<(), Error> {
+        let output = self.api.cluster.output(execution.job.as_str(), &execution.id)?;
+        let output = output.map(|output| output.bytes).unwrap_or_default();
+        let shown = self.output_bytes_max.map_or(&*output, |bytes_max| last(&output, bytes_max));
+        self.json.begin_object();
+        write_fields(&mut self.json, execution, shown, self.zone);
+        self.json.key("output_truncated").bool(shown.len() < output.len());
+        self.json.end_object();
+        Ok(())
+    }
+}
+
+/// Writes the fields that every form of an execution has; those that say nothing are left out.
+fn write_fields(json: &mut Writer, execution: &Execution, output: &[u8], zone: Zone) {
+    let local = |at: Timestamp| GoTime { at, offset_s: zone.offset_s_at(at) };
+    let finished_at = execution.finished_at.map_or(GoTime::utc(Timestamp::MIN), local);
+    json.key("id").string(&execution.id.to_string());
+    json.key("job_name").string(execution.job.as_str());
+    json.key("started_at").display_string(local(execution.started_at));
+    json.key("finished_at").display_string(finished_at);
+    json.key("success").bool(execution.state == ExecutionState::Succeeded);
+    if !output.is_empty() {
+        json.key("output").bytes(output);
+    }
+    json.key("node_name").string(execution.id.node.as_str());
+    json.key("group").display(execution.fire_time.as_unix_ns());
+    json.key("attempt").display(execution.attempt);
+}
+
+/// Returns the last `bytes_max` bytes.
+fn last(bytes: &[u8], bytes_max: usize) -> &[u8] {
+    bytes.get(bytes.len().saturating_sub(bytes_max)..).unwrap_or(bytes)
+}

@@ -1,0 +1,171 @@
+//! Answering a list of jobs, in pieces: memory does not grow with their number.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::response::Response;
+use dkron_core::{Error, JobName, JobView};
+use futures_util::stream;
+
+use super::Api;
+use super::answer::{TOTAL_COUNT, failure, json_body, layout, text, with_header};
+use super::job_json::{Moment, write_job};
+use super::list::{Filter, ListQuery, arrange};
+use super::query::Query;
+use crate::go_json::{Layout, Writer};
+
+/// Jobs read and written at a time: a view of the store is open that long, and a piece of the
+/// answer is a few hundred kilobytes at most for jobs of common size.
+const JOBS_PER_PIECE: usize = 256;
+
+/// Answers `GET /v1/jobs`.
+pub(super) async fn list_jobs(api: Arc<Api>, query: Query) -> Response {
+    let list = match ListQuery::parse(&query) {
+        Ok(list) => list,
+        Err(fault) => return text(StatusCode::BAD_REQUEST, fault),
+    };
+    let planner = Arc::clone(&api);
+    // Filtering and sorting look at every job: not on a thread that serves others.
+    let planned = tokio::task::spawn_blocking(move || Plan::make(&planner, list)).await;
+    let plan = match planned {
+        Ok(Ok(plan)) => plan,
+        Ok(Err(error)) => return failure(&error),
+        Err(_) => return text(StatusCode::INTERNAL_SERVER_ERROR, "list jobs: panicked"),
+    };
+    let total = plan.total.to_string();
+    let writer = ListWriter::new(api, plan, layout(&query));
+    let response = match writer.into_body() {
+        Ok(body) => json_body(StatusCode::OK, body),
+        Err(error) => failure(&error),
+    };
+    with_header(response, TOTAL_COUNT, &total)
+}
+
+/// Which jobs an answer shows.
+struct Plan {
+    /// How many match.
+    total: u64,
+    shown: Shown,
+}
+
+enum Shown {
+    /// Those that match, by name: so many are passed over, so many are shown.
+    ByName { filter: Filter, skip: u64, limit: u64 },
+    /// These, in this order.
+    Names(std::vec::IntoIter<JobName>),
+}
+
+impl Plan {
+    fn make(api: &Api, query: ListQuery) -> Result<Self, Error> {
+        if query.is_by_name() {
+            let total = if query.filter.is_open() {
+                api.cluster.jobs_count()?
+            } else {
+                count_matching(api, &query.filter)?
+            };
+            let (skip, limit) = (query.start, query.shown_of(total));
+            let shown = Shown::ByName { filter: query.filter, skip, limit };
+            return Ok(Self { total, shown });
+        }
+        let moment = api.moment();
+        let mut keyed = Vec::new();
+        api.cluster.walk_jobs(|view| {
+            if query.filter.accepts(&view) {
+                keyed.push((query.sort.key(&view, moment), view.job.name));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let total = keyed.len() as u64;
+        Ok(Self { total, shown: Shown::Names(arrange(&query, keyed).into_iter()) })
+    }
+}
+
+fn count_matching(api: &Api, filter: &Filter) -> Result<u64, Error> {
+    let mut total = 0;
+    api.cluster.walk_jobs(|view| {
+        total += u64::from(filter.accepts(&view));
+        ControlFlow::Continue(())
+    })?;
+    Ok(total)
+}
+
+/// Writes a list piece by piece.
+struct ListWriter {
+    api: Arc<Api>,
+    shown: Shown,
+    /// The last job read by name.
+    last: Option<JobName>,
+    json: Writer,
+    moment: Moment,
+    is_done: bool,
+}
+
+impl ListWriter {
+    fn new(api: Arc<Api>, plan: Plan, layout: Layout) -> Self {
+        let mut json = Writer::new(layout);
+        json.begin_array();
+        let moment = api.moment();
+        Self { api, shown: plan.shown, last: None, json, moment, is_done: false }
+    }
+
+    /// Writes the first piece; the others follow as the client takes them.
+    fn into_body(mut self) -> Result<Body, Error> {
+        let first = self.next_piece()?;
+        if self.is_done {
+            return Ok(Body::from(first));
+        }
+        let rest = stream::unfold(self, |mut writer| async move {
+            if writer.is_done {
+                return None;
+            }
+            Some((writer.next_piece().map(Bytes::from), writer))
+        });
+        let first = stream::iter([Ok(Bytes::from(first))]);
+        Ok(Body::from_stream(futures_util::StreamExt::chain(first, rest)))
+    }
+
+    fn next_piece(&mut self) -> Result<String, Error> {
+        let views = match &mut self.shown {
+            Shown::ByName { .. } => self.next_by_name()?,
+            Shown::Names(names) => {
+                let names: Vec<_> = names.take(JOBS_PER_PIECE).collect();
+                self.is_done = names.len() < JOBS_PER_PIECE;
+                // A job that was deleted meanwhile is left out.
+                let views = names.iter().map(|name| self.api.cluster.job(name.as_str()));
+                views.filter_map(Result::transpose).collect::<Result<_, _>>()?
+            }
+        };
+        for view in &views {
+            write_job(&mut self.json, view, self.moment);
+        }
+        if self.is_done {
+            self.json.end_array();
+        }
+        Ok(self.json.take())
+    }
+
+    fn next_by_name(&mut self) -> Result<Vec<JobView>, Error> {
+        let Shown::ByName { filter, skip, limit } = &mut self.shown else { return Ok(Vec::new()) };
+        if *limit == 0 {
+            self.is_done = true;
+            return Ok(Vec::new());
+        }
+        let page = if filter.is_open() && *skip > 0 {
+            self.api.cluster.jobs_at(std::mem::take(skip), JOBS_PER_PIECE)?
+        } else {
+            self.api.cluster.jobs(self.last.as_ref(), JOBS_PER_PIECE)?
+        };
+        self.is_done = page.len() < JOBS_PER_PIECE;
+        self.last = page.last().map(|view| view.job.name.clone());
+        let mut views: Vec<_> = page.into_iter().filter(|view| filter.accepts(view)).collect();
+        let passed_over = views.len().min(usize::try_from(*skip).unwrap_or(usize::MAX));
+        views.drain(..passed_over);
+        *skip -= passed_over as u64;
+        views.truncate(usize::try_from(*limit).unwrap_or(usize::MAX));
+        *limit -= views.len() as u64;
+        self.is_done |= *limit == 0;
+        Ok(views)
+    }
+}

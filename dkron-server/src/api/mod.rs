@@ -1,0 +1,110 @@
+//! The REST API of Dkron over a [`Cluster`]: its routes, shapes, statuses and texts.
+//!
+//! JSON lives here and nowhere else: `dkron_core`'s types are converted at this edge. Every server
+//! answers every route; what it reads is its own state, what it writes goes through the cluster.
+//!
+//! # Where to begin reading
+//!
+//! [`router`] makes the service. `route` is the table of paths, `frame` what surrounds every
+//! answer, `handle` below leads from a route to its handler; one file for each kind of thing.
+//!
+//! # Invariants
+//!
+//! * Memory does not grow with the number of jobs, nor with the size of a history: long answers are
+//!   written, and long bodies read, in pieces.
+//! * No request stops the process or another request.
+//!
+//! May use: `dkron_core`'s public names, [`go_json`](crate::go_json), [`clock`](crate::clock).
+
+mod answer;
+mod chain;
+mod executions;
+mod frame;
+mod go_duration;
+mod job_body;
+mod job_json;
+mod job_list;
+mod leave;
+mod list;
+mod members;
+mod policy_text;
+mod query;
+mod restore;
+mod route;
+mod run;
+mod write;
+
+pub use job_body::{CheckedJob, JobBody, JobRefusal};
+pub use leave::Leave;
+pub(crate) use members::HIDDEN_TAG;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use dkron_core::{Cluster, Zone};
+
+use self::job_json::Moment;
+use self::query::Query;
+use self::route::{Route, RouteId};
+use crate::clock;
+
+/// What the handlers work with.
+pub struct Api {
+    /// The node.
+    pub cluster: Cluster,
+    /// The zone of schedules that name none; the cluster's own.
+    pub server_zone: Zone,
+    /// Host and port of this node for other nodes, as the member list shows them.
+    pub peer_address: (String, u16),
+    /// Where bodies are kept that are too long for memory.
+    pub spool_dir: PathBuf,
+    /// Asks the process to leave.
+    pub leave: Leave,
+}
+
+impl Api {
+    fn node_name(&self) -> &str {
+        self.cluster.node_name().as_str()
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: clock::now(), server_zone: self.server_zone }
+    }
+}
+
+/// Makes the HTTP service.
+pub fn router(api: Api) -> Router {
+    frame::router(Arc::new(api))
+}
+
+/// Leads a request to its handler.
+async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> Response {
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
+    match route.id {
+        RouteId::Health => members::health(&api),
+        RouteId::Ready => members::ready(&api),
+        RouteId::Status => members::status(&api, &query),
+        RouteId::Members => members::members(&api, &query),
+        RouteId::Leader => members::leader(&api, &query),
+        RouteId::IsLeader => members::is_leader(&api),
+        RouteId::Leave => members::leave(&api, &query),
+        RouteId::Restore => restore::restore(api, query, request).await,
+        RouteId::Busy => executions::busy(&api, &query),
+        RouteId::PauseState => members::pause_state(&api, &query),
+        RouteId::Pause => members::set_paused(&api, true, &query).await,
+        RouteId::Unpause => members::set_paused(&api, false, &query).await,
+        RouteId::Stats => members::stats(&api, &query),
+        RouteId::Jobs => job_list::list_jobs(api, query).await,
+        RouteId::WriteJob => write::write(api, query, request).await,
+        RouteId::Job => write::show(&api, route.job(), &query),
+        RouteId::DeleteJob => write::delete(api, route.job(), query).await,
+        RouteId::Run => run::run(api, route.job(), query, &target).await,
+        RouteId::Toggle => write::toggle(api, route.job(), query, &target).await,
+        RouteId::Executions => executions::list(api, route.job(), &query),
+        RouteId::DeleteExecutions => executions::delete(api, route.job(), query).await,
+        RouteId::Execution => executions::show(&api, route.job(), route.execution(), &query),
+    }
+}

@@ -1,0 +1,66 @@
+//! `POST /v1/restore`: the jobs of a backup, taken as a whole or not at all.
+//!
+//! The file is read once as it arrives: each job is read and checked, and goes to a spool on disk;
+//! what stays in memory is its name and its parent's. Only when the whole file is right are the
+//! jobs written, parents first, many at a time. So the size of a backup costs disk, not memory.
+//!
+//! # Where to begin reading
+//!
+//! [`restore`]; `file` is the reading, `order` says who is written after whom, `store` writes.
+
+mod file;
+mod order;
+mod spool;
+mod store;
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest as _, Multipart, Request};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use self::file::Backup;
+use super::Api;
+use super::answer::{empty, failure, json, layout, text};
+use super::query::Query;
+use crate::go_json::{Layout, Writer};
+
+/// Answers `POST /v1/restore`.
+///
+/// 404 without a file in the form, 400 for a file that is not accepted, as in Dkron; the text says
+/// why. 200 with one line for each job, in a JSON string that holds JSON.
+pub(super) async fn restore(api: Arc<Api>, query: Query, request: Request) -> Response {
+    let Ok(form) = Multipart::from_request(request, &()).await else {
+        return empty(StatusCode::NOT_FOUND);
+    };
+    let backup = match Backup::receive(form, api.server_zone, &api.spool_dir).await {
+        Ok(Some(backup)) => backup,
+        Ok(None) => return empty(StatusCode::NOT_FOUND),
+        Err(refusal) => return text(refusal.status, refusal.reason),
+    };
+    match store::store(&api, &backup).await {
+        Ok(stored) => {
+            let lines = result_lines(&backup, &stored);
+            json(StatusCode::OK, layout(&query), |json| {
+                json.string(&lines);
+            })
+        }
+        Err(error) => failure(&error),
+    }
+}
+
+/// Writes what became of each job, parents before their children; those below a job that could not
+/// be written are left out.
+fn result_lines(backup: &Backup, stored: &[Option<bool>]) -> String {
+    let mut lines = Writer::new(Layout::Compact);
+    lines.begin_array();
+    for index in &backup.order.by_tree {
+        let name = backup.entries.get(*index).map_or("", |entry| entry.name.as_str());
+        match stored.get(*index).copied().flatten() {
+            Some(true) => lines.string(&format!("success create {name}")),
+            Some(false) => lines.string(&format!("fail create {name}")),
+            None => continue,
+        };
+    }
+    lines.end_array().take()
+}

@@ -1,0 +1,32 @@
+//! `POST /v1/jobs/:job` and `/run`: run a job now, and answer when everything it set off is over.
+
+use std::sync::Arc;
+
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+
+use super::Api;
+use super::answer::{empty, failure, json, layout, refused, with_header};
+use super::chain::Chain;
+use super::job_json::write_job;
+use super::query::Query;
+
+/// Runs a job. The answer is the job as it was before; it comes when all nodes have finished, with
+/// retries and dependent jobs, or at once if the query has `async`.
+pub(super) async fn run(api: Arc<Api>, job: &str, query: Query, target: &str) -> Response {
+    let before = match api.cluster.job(job) {
+        Ok(Some(view)) => view,
+        Ok(None) => return empty(StatusCode::NOT_FOUND),
+        Err(error) => return failure(&error),
+    };
+    let moment = api.moment();
+    let chain = match Chain::start(&api.cluster, &before.job.name).await {
+        Ok(chain) => chain,
+        Err(error) => return refused(&error),
+    };
+    if !query.has("async") {
+        chain.wait().await;
+    }
+    let response = json(StatusCode::OK, layout(&query), |json| write_job(json, &before, moment));
+    with_header(response, header::LOCATION, target)
+}

@@ -1,0 +1,139 @@
+//! Creating and replacing jobs, and what else changes one: toggle, delete.
+
+use std::sync::Arc;
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use dkron_core::{Error, ErrorKind, JobView, WriteJob};
+
+use super::Api;
+use super::answer::{empty, failure, json, layout, refused, status_of, text, with_header};
+use super::job_body::{CheckedJob, JobBody, JobRefusal};
+use super::job_json::{NoProcessors, write_job, write_job_with};
+use super::query::Query;
+use super::route::percent_encode;
+
+/// Largest body of a job write, in bytes: a job of the greatest size, escaped.
+pub(super) const JOB_BODY_BYTES_MAX: usize = 4 << 20;
+
+/// Dkron's word for a parent that does not exist.
+const NO_PARENT: &str = "specified parent job not found";
+
+/// Answers `POST /v1/jobs`, `PATCH /v1/jobs` and `PUT /v1/jobs/:job`, which are the same.
+pub(super) async fn write(api: Arc<Api>, query: Query, request: Request) -> Response {
+    match api.cluster.is_paused() {
+        Ok(false) => {}
+        Ok(true) => {
+            let paused = "New job submissions are currently paused";
+            return text(StatusCode::SERVICE_UNAVAILABLE, paused);
+        }
+        Err(error) => return failure(&error),
+    }
+    let Ok(body) = to_bytes(request.into_body(), JOB_BODY_BYTES_MAX).await else {
+        let too_large = format!("a job has at most {JOB_BODY_BYTES_MAX} bytes");
+        return text(StatusCode::PAYLOAD_TOO_LARGE, too_large);
+    };
+    let (checked, no_processors) = match check(&api, &body) {
+        Ok(accepted) => accepted,
+        Err((status, why)) => return text(status, why),
+    };
+    match store(&api, checked).await {
+        Ok(view) => {
+            let can_run = !view.job.disabled || view.job.parent_job.is_some();
+            if query.has("runoncreate") && can_run {
+                run_in_background(&api, &view);
+            }
+            let location = format!("/v1/jobs/{}", percent_encode(view.job.name.as_str()));
+            let response = json(StatusCode::CREATED, layout(&query), |json| {
+                write_job_with(json, &view, api.moment(), no_processors);
+            });
+            with_header(response, header::LOCATION, &location)
+        }
+        Err(error) => write_failure(&error),
+    }
+}
+
+/// Writes a checked job.
+pub(super) async fn store(api: &Api, checked: CheckedJob) -> Result<JobView, Error> {
+    let mut write = WriteJob::new(checked.job);
+    write.restored = checked.restored;
+    api.cluster.write_job(write).await
+}
+
+/// Answers `POST /v1/jobs/:job/toggle`.
+pub(super) async fn toggle(api: Arc<Api>, job: &str, query: Query, target: &str) -> Response {
+    match api.cluster.toggle_job(job).await {
+        Ok(view) => {
+            let response =
+                json(StatusCode::OK, layout(&query), |json| write_job(json, &view, api.moment()));
+            with_header(response, header::LOCATION, target)
+        }
+        Err(error) => {
+            let status = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::InvalidArgument => StatusCode::NOT_FOUND,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            text(status, error.report())
+        }
+    }
+}
+
+/// Answers `DELETE /v1/jobs/:job`.
+pub(super) async fn delete(api: Arc<Api>, job: &str, query: Query) -> Response {
+    match api.cluster.delete_job(job).await {
+        Ok(view) => {
+            json(StatusCode::OK, layout(&query), |json| write_job(json, &view, api.moment()))
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// Answers `GET /v1/jobs/:job`.
+pub(super) fn show(api: &Api, job: &str, query: &Query) -> Response {
+    match api.cluster.job(job) {
+        Ok(Some(view)) => {
+            json(StatusCode::OK, layout(query), |json| write_job(json, &view, api.moment()))
+        }
+        Ok(None) => empty(StatusCode::NOT_FOUND),
+        Err(error) => failure(&error),
+    }
+}
+
+/// Reads and checks a job; otherwise the status and the text of the refusal.
+fn check(api: &Api, body: &[u8]) -> Result<(CheckedJob, NoProcessors), (StatusCode, String)> {
+    let mut body = JobBody::decode(body)
+        .map_err(|error| (StatusCode::BAD_REQUEST, format!("Unable to parse payload: {error}.")))?;
+    body.default_concurrency();
+    let no_processors =
+        if body.has_processors() { NoProcessors::Empty } else { NoProcessors::Null };
+    let checked = body.check(api.server_zone).map_err(|refusal| match refusal {
+        JobRefusal::Invalid(why) => {
+            (StatusCode::BAD_REQUEST, format!("Job validation failed: {why}."))
+        }
+        JobRefusal::NoParent => (StatusCode::NOT_FOUND, NO_PARENT.to_owned()),
+    })?;
+    Ok((checked, no_processors))
+}
+
+fn write_failure(error: &Error) -> Response {
+    match error.kind() {
+        ErrorKind::InvalidArgument => {
+            let text_ = format!("Job validation failed: {}.", error.message());
+            text(StatusCode::BAD_REQUEST, text_)
+        }
+        ErrorKind::NotFound => text(StatusCode::NOT_FOUND, NO_PARENT),
+        kind => text(status_of(kind), error.report()),
+    }
+}
+
+/// Runs a job that was just written; nobody waits for it.
+fn run_in_background(api: &Arc<Api>, view: &JobView) {
+    let (api, name) = (Arc::clone(api), view.job.name.clone());
+    tokio::spawn(async move {
+        if let Err(error) = api.cluster.run(name.as_str()).await {
+            tracing::warn!(job = %name, error = %error.report(), "api: runoncreate did not run");
+        }
+    });
+}

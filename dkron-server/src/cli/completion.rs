@@ -1,0 +1,26 @@
+//! `dkron completion`: what a shell needs to complete the command line.
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
+
+use super::FAILED;
+
+pub(super) fn command() -> Command {
+    Command::new("completion")
+        .about("Generate the autocompletion script for the specified shell")
+        .after_help("Example:\n  source <(dkron completion bash)")
+        .arg(
+            Arg::new("shell")
+                .required(true)
+                .value_parser(value_parser!(Shell))
+                .help("bash, fish, powershell or zsh"),
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches, mut dkron: Command) -> ExitCode {
+    let Some(shell) = matches.get_one::<Shell>("shell") else { return ExitCode::from(FAILED) };
+    clap_complete::generate(*shell, &mut dkron, "dkron", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}

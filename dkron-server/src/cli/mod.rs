@@ -1,0 +1,104 @@
+//! The command line: `dkron agent`, `schedule`, `keygen`, `version`, `completion`.
+//!
+//! Takes words and gives an exit code; what a command does is in its own file. The options of
+//! `agent` are not written here but in [`config`](crate::config), for the environment and the file
+//! know the same ones.
+//!
+//! # Where to begin reading
+//!
+//! [`run`]; then the file of the command.
+
+mod agent_args;
+mod completion;
+mod keygen;
+mod schedule;
+mod version;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Arg, Command};
+
+use crate::agent;
+use crate::config::Settings;
+
+/// Exit code of everything that fails, as in Dkron.
+const FAILED: u8 = 1;
+
+/// Runs the command that `args` name, the program's own name first.
+///
+/// Blocks until it has ended. Exit codes: 0 if all is well, 1 for a wrong command line, a failed
+/// start, a schedule that is refused.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Printing fails only when nobody reads; the exit code stands either way.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+        }
+    };
+    match matches.subcommand() {
+        Some(("agent", matches)) => run_agent(matches),
+        Some(("completion", matches)) => completion::run(matches, command()),
+        Some(("keygen", _)) => keygen::run(),
+        Some(("schedule", matches)) => schedule::run(matches),
+        Some(("version", _)) => version::run(),
+        _ => {
+            let _ = command().print_help();
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn run_agent(matches: &clap::ArgMatches) -> ExitCode {
+    match Settings::load(agent_args::sources(matches), |name| std::env::var(name).ok()) {
+        Ok(settings) => agent::run(settings),
+        Err(faults) => {
+            for fault in &faults.0 {
+                eprintln!("Error: {fault}");
+            }
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn command() -> Command {
+    Command::new("dkron")
+        .about("A distributed, highly available job scheduler")
+        .after_help(
+            "Start with:\n  dkron agent --server --bootstrap-expect=1\n\n\
+             Use \"dkron <command> --help\" for more information about a command.",
+        )
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .max_term_width(100)
+        .subcommand(agent_args::command())
+        .subcommand(completion::command())
+        .subcommand(keygen::command())
+        .subcommand(schedule::command())
+        .subcommand(version::command())
+}
+
+/// An option that takes a value.
+fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn commands_are_listed_in_their_order() {
+        let help = command().render_help().to_string();
+        let at = |name: &str| help.find(&format!("\n  {name}")).unwrap_or_else(|| panic!("{name}"));
+        assert!(at("agent") < at("completion") && at("completion") < at("keygen"), "{help}");
+        assert!(at("keygen") < at("schedule") && at("schedule") < at("version"), "{help}");
+    }
+}

@@ -1,0 +1,369 @@
+//! What the options mean: checked together, with every fault told at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dkron_core::Zone;
+
+use super::address::{self, HostPort, InterfaceAddress};
+use super::options::{Availability, Opt, OptKind};
+use super::sources::{Given, Sources};
+use super::values::{parse_bool, parse_duration};
+use super::{file, server_zone};
+
+/// Port for other nodes when an address names none.
+const BIND_PORT: u16 = 8946;
+
+/// Port of the API when its address names none.
+const HTTP_PORT: u16 = 8080;
+
+/// The settings of `dkron agent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The file they came from, in part.
+    pub file: Option<PathBuf>,
+    /// What should be told though it is no fault.
+    pub remarks: Vec<String>,
+    /// Take part in the cluster and serve the API.
+    pub is_server: bool,
+    /// Identity of the node.
+    pub node_name: String,
+    /// Host and port of this node for other nodes.
+    pub peer_address: (String, u16),
+    /// RPC port of this node for other nodes.
+    pub rpc_port: u16,
+    /// Host and port of the HTTP API; an empty host = every address.
+    pub http_address: (String, u16),
+    /// How many servers form a new cluster; 0 = not said.
+    pub bootstrap_expect: u32,
+    /// Where log and state are.
+    pub data_dir: PathBuf,
+    /// Tag `dc`.
+    pub datacenter: String,
+    /// Region.
+    pub region: String,
+    /// Tags of the user.
+    pub tags: BTreeMap<String, String>,
+    /// Least level of log lines.
+    pub log_level: LogLevel,
+    /// How long a stop waits for running jobs.
+    pub shutdown_timeout: Duration,
+    /// The zone of schedules that name none.
+    pub server_zone: Zone,
+}
+
+/// Least level of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What happens.
+    #[default]
+    Info,
+    /// What should not.
+    Warn,
+    /// What failed; `fatal` and `panic` are the same.
+    Error,
+}
+
+/// Everything that is wrong with a configuration, one fault a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFaults(pub Vec<String>);
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigFaults {}
+
+impl Settings {
+    /// Reads the settings, given what stands on the command line.
+    ///
+    /// `env` answers for the name of an environment variable; the file is looked for where `config`
+    /// says, else in `/etc/dkron`, `$HOME/.dkron` and `./config`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigFaults`]: every option that is not accepted, or just the file if it is broken.
+    pub fn load(
+        mut sources: Sources,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigFaults> {
+        sources.add_env(&env);
+        let named = sources.get("config").and_then(|given| given.values.first()).map(PathBuf::from);
+        let home = env("HOME").map(PathBuf::from);
+        let directories = file::directories(home.as_deref().filter(|home| home.is_absolute()));
+        file::add(&mut sources, named.as_deref(), &directories)
+            .map_err(|fault| ConfigFaults(vec![fault]))?;
+        Self::from_sources(sources, env("TZ").as_deref(), &address::interfaces(), host_name())
+    }
+
+    fn from_sources(
+        mut sources: Sources,
+        tz: Option<&str>,
+        interfaces: &[InterfaceAddress],
+        host_name: String,
+    ) -> Result<Self, ConfigFaults> {
+        let mut reader = Reader { sources: &sources, interfaces, faults: Vec::new() };
+        reader.refuse_missing();
+        let bind = reader.address("bind-addr", BIND_PORT);
+        // Set without a port, it shares the port on which the node listens.
+        let advertise = match reader.text("advertise-addr").as_str() {
+            "" => bind.clone(),
+            _ => reader.address("advertise-addr", bind.port),
+        };
+        let rpc_port = reader.number("rpc-port", 0..=65_535);
+        let rpc_port = match reader.number("advertise-rpc-port", 0..=65_535) {
+            0 => rpc_port,
+            advertised => advertised,
+        };
+        let http = reader.address("http-addr", HTTP_PORT);
+        let log_level = reader.log_level();
+        let mut settings = Self {
+            file: None,
+            remarks: Vec::new(),
+            is_server: reader.bool("server"),
+            node_name: Some(reader.text("node-name"))
+                .filter(|n| !n.is_empty())
+                .unwrap_or(host_name),
+            peer_address: (address::shown_host(advertise.host, interfaces), advertise.port),
+            rpc_port: u16::try_from(rpc_port).unwrap_or_default(),
+            http_address: (http.host, http.port),
+            bootstrap_expect: reader.number("bootstrap-expect", 0..=u32::MAX),
+            data_dir: PathBuf::from(reader.text("data-dir")),
+            datacenter: reader.text("datacenter"),
+            region: reader.text("region"),
+            tags: reader.tags(),
+            log_level: log_level.unwrap_or_default(),
+            shutdown_timeout: reader.duration("shutdown-timeout"),
+            server_zone: server_zone::server_zone(tz),
+        };
+        if settings.bootstrap_expect > 1 {
+            let missing = "servers beside this one; clusters of several nodes are not available \
+                           in this version, use 1";
+            reader.fault("bootstrap-expect", &format!("waits for {missing}"));
+        }
+        let faults = std::mem::take(&mut reader.faults);
+        if !faults.is_empty() {
+            return Err(ConfigFaults(faults));
+        }
+        if log_level.is_none() {
+            let remark =
+                "log-level is none of debug, info, warn, error, fatal, panic; info is used";
+            settings.remarks.push(remark.to_owned());
+        }
+        settings.remarks.append(&mut sources.remarks);
+        settings.file = sources.file;
+        Ok(settings)
+    }
+
+    /// Returns the data directory as an absolute path, where that can be told.
+    pub fn data_dir_absolute(&self) -> PathBuf {
+        std::path::absolute(&self.data_dir).unwrap_or_else(|_| self.data_dir.clone())
+    }
+}
+
+impl LogLevel {
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_lowercase().as_str() {
+            "debug" | "trace" => Some(Self::Debug),
+            "info" => Some(Self::Info),
+            "warn" | "warning" => Some(Self::Warn),
+            "error" | "fatal" | "panic" => Some(Self::Error),
+            _ => None,
+        }
+    }
+}
+
+/// Reads options one by one and notes what is wrong with each.
+struct Reader<'a> {
+    sources: &'a Sources,
+    interfaces: &'a [InterfaceAddress],
+    faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// Refuses what this version cannot do, unless the value asks for nothing.
+    fn refuse_missing(&mut self) {
+        for given in self.sources.iter() {
+            let Availability::Missing(what) = given.option.availability else { continue };
+            if !is_default(given) {
+                let text = "is not available in this version, which has no";
+                self.faults.push(format!("{given} {text} {what}"));
+            }
+        }
+    }
+
+    fn text(&self, name: &str) -> String {
+        match self.sources.get(name).and_then(|given| given.values.last()) {
+            Some(value) => value.clone(),
+            None => Opt::find(name).map_or("", |option| option.default).to_owned(),
+        }
+    }
+
+    fn bool(&mut self, name: &str) -> bool {
+        let text = self.text(name);
+        parse_bool(&text).unwrap_or_else(|| {
+            self.fault(name, &format!("\"{text}\" must be true or false"));
+            false
+        })
+    }
+
+    fn number(&mut self, name: &str, accepted: std::ops::RangeInclusive<u32>) -> u32 {
+        let text = self.text(name);
+        let number = text.parse().ok().filter(|number| accepted.contains(number));
+        number.unwrap_or_else(|| {
+            let (min, max) = (accepted.start(), accepted.end());
+            self.fault(name, &format!("\"{text}\" must be a number within {min}..={max}"));
+            *min
+        })
+    }
+
+    fn duration(&mut self, name: &str) -> Duration {
+        let text = self.text(name);
+        parse_duration(&text).unwrap_or_else(|fault| {
+            self.fault(name, &format!("\"{text}\": {fault}"));
+            Duration::ZERO
+        })
+    }
+
+    fn address(&mut self, name: &str, port_default: u16) -> HostPort {
+        let text = self.text(name);
+        address::parse(&text, port_default, self.interfaces).unwrap_or_else(|fault| {
+            self.fault(name, &fault);
+            HostPort { host: String::new(), port: port_default }
+        })
+    }
+
+    fn log_level(&self) -> Option<LogLevel> {
+        LogLevel::parse(&self.text("log-level"))
+    }
+
+    fn tags(&mut self) -> BTreeMap<String, String> {
+        let Some(given) = self.sources.get("tag").filter(|given| !given.values.is_empty()) else {
+            return self.sources.file_tags.clone();
+        };
+        let mut tags = BTreeMap::new();
+        for tag in &given.values {
+            match tag.split_once('=') {
+                Some((key, value)) => {
+                    tags.insert(key.to_owned(), value.to_owned());
+                }
+                None => self.faults.push(format!("{given}: invalid tag: '{tag}', not key=value")),
+            }
+        }
+        tags
+    }
+
+    fn fault(&mut self, name: &str, fault: &str) {
+        let origin = self.sources.get(name).map_or_else(|| name.to_owned(), Given::to_string);
+        self.faults.push(format!("{origin}: {fault}"));
+    }
+}
+
+/// Returns whether what was given is what holds without it.
+fn is_default(given: &Given) -> bool {
+    let option = given.option;
+    match option.kind {
+        OptKind::List => given.values.iter().all(String::is_empty),
+        OptKind::Bool => {
+            given.values.iter().all(|value| parse_bool(value) == parse_bool(option.default))
+        }
+        OptKind::Duration => {
+            let default = parse_duration(option.default);
+            given.values.iter().all(|value| parse_duration(value) == default)
+        }
+        OptKind::Number | OptKind::Text => given.values.iter().all(|value| value == option.default),
+    }
+}
+
+fn host_name() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "dkron".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::sources::Origin;
+    use super::*;
+
+    /// Reads settings from flags alone, on a machine with one private address.
+    fn read(flags: &[(&str, &[&str])]) -> Result<Settings, ConfigFaults> {
+        let mut sources = Sources::default();
+        for (name, values) in flags {
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            sources.add(Opt::find(name).unwrap(), values, Origin::Flag);
+        }
+        let interfaces = [InterfaceAddress {
+            interface: "eth0".to_owned(),
+            ip: "10.0.0.7".parse().unwrap(),
+            is_loopback: false,
+            is_default: true,
+        }];
+        Settings::from_sources(sources, Some("UTC"), &interfaces, "host1".to_owned())
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_dkron() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.node_name, "host1");
+        assert_eq!(settings.peer_address, ("10.0.0.7".to_owned(), 8946));
+        assert_eq!(settings.rpc_port, 6868);
+        assert_eq!(settings.http_address, (String::new(), 8080));
+        assert_eq!(settings.data_dir, Path::new("dkron.data"));
+        assert_eq!((settings.datacenter.as_str(), settings.region.as_str()), ("dc1", "global"));
+        assert_eq!(settings.log_level, LogLevel::Info);
+        assert!(!settings.is_server);
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let faults = read(&[
+            ("rpc-port", &["x"]),
+            ("server", &["maybe"]),
+            ("tag", &["a=b", "nonsense"]),
+            ("http-addr", &["{{ Nothing }}"]),
+            ("shutdown-timeout", &["5"]),
+        ])
+        .unwrap_err();
+        for wanted in ["--rpc-port", "--server", "'nonsense'", "--http-addr", "--shutdown-timeout"]
+        {
+            assert!(faults.to_string().contains(wanted), "{wanted} in {faults}");
+        }
+        assert_eq!(faults.0.len(), 5);
+    }
+
+    #[test]
+    fn options_without_their_function_are_refused_unless_they_ask_for_nothing() {
+        let faults =
+            read(&[("retry-join", &["n2"]), ("enable-prometheus", &["true"])]).unwrap_err();
+        assert_eq!(faults.0.len(), 2, "{faults}");
+        assert!(faults.to_string().contains("--retry-join is not available"), "{faults}");
+        assert!(read(&[("enable-prometheus", &["false"]), ("retry-join", &[])]).is_ok());
+        assert!(
+            read(&[("raft-multiplier", &["1"]), ("serf-reconnect-timeout", &["24h0m"])]).is_ok()
+        );
+        assert!(read(&[("bootstrap-expect", &["3"])]).is_err());
+    }
+
+    #[test]
+    fn an_advertised_address_without_port_has_the_port_of_the_bound_one() {
+        let flags: [(&str, &[&str]); 2] =
+            [("bind-addr", &["0.0.0.0:7000"]), ("advertise-addr", &["n1.example.org"])];
+        let settings = read(&flags).unwrap();
+        assert_eq!(settings.peer_address, ("n1.example.org".to_owned(), 7000));
+    }
+
+    #[test]
+    fn an_unknown_log_level_is_remarked_and_info_is_used() {
+        let settings = read(&[("log-level", &["loud"])]).unwrap();
+        assert_eq!(settings.log_level, LogLevel::Info);
+        assert_eq!(settings.remarks.len(), 1);
+    }
+}
