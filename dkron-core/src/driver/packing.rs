@@ -34,7 +34,7 @@ pub fn unpack(output: &StoredOutput) -> Option<Vec<u8>> {
             if size > OUTPUT_BYTES_MAX {
                 return None;
             }
-            lz4_flex::decompress(block, size).ok()
+            lz4_flex::decompress(block, size).ok().filter(|bytes| bytes.len() == size)
         }
         _ => None,
     }
