@@ -382,7 +382,7 @@ fn ended_now(report: &crate::kernel::state::Report, world: &World) -> bool {
 fn seeds() -> std::ops::Range<u64> {
     match std::env::var("DKRON_TEST_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => seed..seed + 1,
-        None => 0..12,
+        None => 0..8,
     }
 }
 
