@@ -38,6 +38,9 @@ pub const CANCEL_GRACE: Duration = Duration::from_secs(5);
 /// hold, or whether any is left. A look costs a few microseconds per process of the machine.
 pub const PROCESS_LOOK_PERIOD: Duration = Duration::from_millis(250);
 
+/// Calls of blocking handlers that wait for a thread; further runs wait for a place among them.
+pub const HANDLER_QUEUE_MAX: usize = 4_096;
+
 /// Redirects that an HTTP job follows (Dkron's figure).
 pub const HTTP_REDIRECTS_MAX: usize = 10;
 

@@ -1,27 +1,34 @@
-//! Runs functions of the process as jobs.
+//! Runs functions of this process as jobs.
 //!
-//! A function is registered under a name; a job whose executor is `handler` calls the one that its
-//! `executor_config["handler"]` names, or that is called like the job itself. What the function
-//! returns becomes the output; an error, or a panic, makes the attempt a failed one.
+//! A job whose executor is `handler` names its function in `executor_config["handler"]`, or it is
+//! the job's own name. A function is async, and runs where the caller of the executor does, or it
+//! blocks, and has a thread of a bounded pool: neither may starve the other, nor what the runtime
+//! does on its own threads. What a function returns is appended to its output; an error or a panic
+//! is a failed run.
 //!
-//! # How a run ends early
+//! # Asked to end
 //!
-//! A cancellation, or the job's `timeout`, is told to the function through its context. An async
-//! one that does not comply within [`CANCEL_GRACE`](crate::limits::CANCEL_GRACE) is dropped, which
-//! ends it for good. A blocking one cannot be ended from outside: the run goes on
-//! until the
-//! function returns, and says so by not being over.
+//! A cancellation, or the job's timeout, is told to the function through its context. An async one
+//! that does not return within [`limits::CANCEL_GRACE`](crate::limits::CANCEL_GRACE) is dropped at
+//! the point where it waits, which ends it for good. A blocking one cannot be ended from outside:
+//! the run goes on until it returns, and says so by not being over. One that waits for a thread
+//! never starts.
+//!
+//! After a cancellation, `Ok` is a success all the same, and an error is a cancelled run. After a
+//! timeout the run has failed. A timeout counts from the start, not from when the run was queued.
 //!
 //! # Where to begin reading
 //!
-//! [`HandlerRegistry`]; [`HandlerContext`] is what a function is given, `pool` where blocking ones
-//! run.
+//! [`HandlerRegistry`]; `run` is the life of one call, [`HandlerContext`] what the function sees.
 
 mod context;
 mod pool;
 mod registry;
 #[cfg(test)]
 mod registry_test;
+mod run;
+#[cfg(test)]
+mod run_test;
 
 pub use context::HandlerContext;
 pub(crate) use registry::HandlerRegistry;
