@@ -32,9 +32,6 @@ use crate::ports::{Clock, Entropy, Store};
 /// How long a start waits for a leader.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Bytes of log after which the state is written down as a snapshot and the log is cut.
-const LOG_BYTES_MAX: u64 = 256 << 20;
-
 /// Records kept in the log though a snapshot covers them.
 const LOG_RECORDS_KEPT: u64 = 1_000;
 
@@ -332,7 +329,7 @@ fn open_log(
     let config = ConsensusConfig {
         node: node.clone(),
         raft_multiplier: config.raft_multiplier,
-        log_bytes_max: LOG_BYTES_MAX,
+        log_bytes_max: storage.log_bytes_max(),
         log_records_kept: LOG_RECORDS_KEPT,
         clock: Arc::clone(clock),
     };

@@ -102,12 +102,20 @@ pub trait LogStore: Send + Sync + 'static {
     /// As for [`LogStore::bounds`].
     fn bytes(&self) -> Result<u64, Error>;
 
-    /// Tells whether new records would fit. Asked before each proposal; costs microseconds.
+    /// Tells whether new records would fit. Asked before each entry; costs microseconds.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) while the disk is full or nearly so,
-    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) in a forked child of the process that
-    /// opened the log.
+    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) while the disk is full or nearly so, or
+    /// after the log has failed; [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) in a forked
+    /// child of the process that opened the log.
     fn check_writable(&self) -> Result<(), Error>;
+
+    /// As [`LogStore::check_writable`], but looks at the disk only if it was full the last time.
+    /// Asked before each proposal; costs a fraction of a microsecond.
+    ///
+    /// # Errors
+    ///
+    /// As for [`LogStore::check_writable`].
+    fn check_accepting(&self) -> Result<(), Error>;
 }

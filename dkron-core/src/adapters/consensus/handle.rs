@@ -211,8 +211,9 @@ impl Consensus {
     /// node has stopped. The write may have happened all the same exactly if
     /// [`Error::may_have_happened`] says so.
     pub fn propose(&self, commands: Vec<Envelope>) -> LogFuture {
-        // A child of a fork has no task that would take it out of the queue.
-        if let Err(error) = self.log.check_writable() {
+        // At once, for the queue does not move while the disk is full; and not at all in a child of
+        // a fork.
+        if let Err(error) = self.log.check_accepting() {
             return Box::pin(std::future::ready(Err(error)));
         }
         let pending = match self.queue.push(commands) {

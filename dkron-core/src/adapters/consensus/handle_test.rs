@@ -22,7 +22,7 @@ pub struct Node {
 }
 
 impl Node {
-    async fn start(storage: Storage) -> Self {
+    pub async fn start(storage: Storage) -> Self {
         Self::start_with(storage, 64 << 20).await
     }
 
@@ -61,6 +61,11 @@ impl Node {
 
     pub async fn set_job(&self, name: &str) -> Result<Vec<Outcome>, Error> {
         self.consensus.propose(vec![set_job(name)]).await
+    }
+
+    pub fn drain(&mut self) {
+        let mut rx = std::mem::replace(&mut self.applied, mpsc::channel(1).1);
+        tokio::spawn(async move { while rx.recv().await.is_some() {} });
     }
 
     async fn next_applied(&mut self) -> Applied {

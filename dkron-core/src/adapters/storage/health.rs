@@ -95,6 +95,16 @@ impl StorageHealth {
         if self.full.load(Ordering::Acquire) == 0 { Ok(()) } else { Err(self.full_error()) }
     }
 
+    /// As [`StorageHealth::check_writable`], but looks at the disk only if something is wrong.
+    ///
+    /// # Errors
+    ///
+    /// As for [`StorageHealth::check_writable`].
+    pub fn check_accepting(&self) -> Result<(), Error> {
+        self.check_process()?;
+        if self.full.load(Ordering::Acquire) == 0 { Ok(()) } else { self.check_writable() }
+    }
+
     /// Refuses a forked child: what it inherited is of no use to it, and LMDB forbids it.
     ///
     /// # Errors
@@ -192,7 +202,13 @@ pub fn is_disk_full(error: &io::Error) -> bool {
 /// Returns how large the file system of `dir` is, in bytes; `None` if it does not tell.
 pub fn disk_bytes(dir: &Path) -> Option<u64> {
     let stat = statvfs(dir).ok()?;
-    Some((stat.blocks() as u64).saturating_mul(stat.fragment_size() as u64))
+    Some(bytes_of(stat.blocks(), stat.fragment_size()))
+}
+
+/// The widths of these numbers differ between systems.
+fn bytes_of(blocks: impl TryInto<u64>, block_bytes: impl TryInto<u64>) -> u64 {
+    let wide = |number: Result<u64, _>| number.unwrap_or(u64::MAX);
+    wide(blocks.try_into().map_err(drop)).saturating_mul(wide(block_bytes.try_into().map_err(drop)))
 }
 
 /// Tells whether more than the reserve is free; a file system that does not tell is taken to have
@@ -200,9 +216,8 @@ pub fn disk_bytes(dir: &Path) -> Option<u64> {
 #[allow(clippy::unnecessary_cast, reason = "the types differ between platforms")]
 fn has_reserve(dir: &Path) -> bool {
     let Ok(stat) = statvfs(dir) else { return true };
-    let unit = stat.fragment_size() as u64;
-    let free = (stat.blocks_available() as u64).saturating_mul(unit);
-    let total = (stat.blocks() as u64).saturating_mul(unit);
+    let free = bytes_of(stat.blocks_available(), stat.fragment_size());
+    let total = bytes_of(stat.blocks(), stat.fragment_size());
     free >= DISK_RESERVE_BYTES.min(total / RESERVE_DIVISOR)
 }
 

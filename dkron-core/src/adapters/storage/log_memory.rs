@@ -98,4 +98,8 @@ impl LogStore for MemoryLog {
     fn check_writable(&self) -> Result<(), Error> {
         self.health.check_writable()
     }
+
+    fn check_accepting(&self) -> Result<(), Error> {
+        self.health.check_accepting()
+    }
 }

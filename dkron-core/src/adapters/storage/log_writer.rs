@@ -126,6 +126,10 @@ impl LogStore for LmdbLog {
         }
         self.health.check_writable()
     }
+
+    fn check_accepting(&self) -> Result<(), Error> {
+        self.health.check_accepting()
+    }
 }
 
 impl Drop for LmdbLog {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::data_dir::{DataDir, DataDirConfig};
 use super::env::set_aside;
-use super::health::StorageHealth;
+use super::health::{StorageHealth, disk_bytes};
 use super::log_env::LogEnv;
 use super::log_memory::MemoryLog;
 use super::log_writer::LmdbLog;
@@ -88,7 +88,23 @@ impl Storage {
     }
 }
 
+/// How large the log may become in memory, where it takes as much of it.
+const LOG_BYTES_IN_MEMORY_MAX: u64 = 16 << 20;
+/// How large the log may become on disk: it is read from end to end at each start.
+const LOG_BYTES_ON_DISK_MAX: u64 = 64 << 20;
+/// How large it may become on the smallest disk.
+const LOG_BYTES_ON_DISK_MIN: u64 = 1 << 20;
+/// On a small disk, this fraction of it.
+const LOG_DISK_DIVISOR: u64 = 16;
+
 impl Storage {
+    /// Returns how large the log should become before a snapshot lets it be cut.
+    pub fn log_bytes_max(&self) -> u64 {
+        let Some(data_dir) = &self.data_dir else { return LOG_BYTES_IN_MEMORY_MAX };
+        let disk = disk_bytes(data_dir.path()).unwrap_or(u64::MAX);
+        (disk / LOG_DISK_DIVISOR).clamp(LOG_BYTES_ON_DISK_MIN, LOG_BYTES_ON_DISK_MAX)
+    }
+
     /// Closes everything; returns whether that is done within `limit`, so that the data dir can be
     /// opened again. Blocks. Whoever else holds a part of it has to drop that.
     pub fn close(self, limit: Duration) -> bool {
