@@ -132,7 +132,7 @@ impl Leader {
         self.engine.step(&self.tables, at, input, &mut effects).expect("a view");
         for effect in effects {
             match effect {
-                Effect::Start(_) => self.starts += 1,
+                Effect::Start(_) | Effect::StartAgain(_) => self.starts += 1,
                 Effect::Propose { round, commands } => self.commit(at, round, commands),
                 Effect::CancelRun { .. } | Effect::Note(_) => {}
             }

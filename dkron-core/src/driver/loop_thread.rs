@@ -11,8 +11,9 @@ use super::news::{News, NewsSender};
 use super::runs::Runs;
 use super::watch::Watch;
 use crate::error::Error;
+use crate::kernel::model::Execution;
 use crate::kernel::node::{Answer, Effect, Engine, Input, Observation};
-use crate::kernel::state::{Claim, Command, Envelope, Event};
+use crate::kernel::state::{Claim, Command, Envelope, Event, query};
 use crate::ports::{Clock, Log, Store};
 
 /// The longest sleep in one piece: after it the wall clock is read again, for it may have been set,
@@ -125,6 +126,7 @@ impl<S: Store> Driver<S> {
         match effect {
             Effect::Propose { round, commands } => self.propose(round, commands),
             Effect::Start(claim) => self.start(claim),
+            Effect::StartAgain(claim) => self.start_again(claim),
             Effect::CancelRun { token, .. } => self.parts.runs.cancel(token),
             Effect::Note(observation) => note(&observation),
         }
@@ -157,6 +159,24 @@ impl<S: Store> Driver<S> {
             "start"
         );
         self.parts.runs.start(claim);
+    }
+
+    /// Starts a claim that an earlier term may have started: first the runs are asked, then the
+    /// state, for a run leaves the runs after its end is part of the state.
+    fn start_again(&self, claim: Claim) {
+        let execution = &claim.execution;
+        if self.parts.runs.get(execution.token).is_some() {
+            return;
+        }
+        let stored =
+            self.parts.store.read().ok().and_then(|view| {
+                query::execution(&view, &execution.job, &execution.id).ok().flatten()
+            });
+        let is_open =
+            |stored: Execution| stored.token == execution.token && !stored.state.is_final();
+        if stored.is_some_and(is_open) {
+            self.start(claim);
+        }
     }
 }
 

@@ -22,11 +22,11 @@ struct Waiting {
 }
 
 impl Claims {
-    /// Adds a claim, unless it is there.
+    /// Adds a claim.
     pub(super) fn add(&mut self, claim: Claim, is_ours: bool) {
         let token = claim.execution.token;
         self.by_time.insert((claim.start_at, token));
-        self.claims.entry(token).or_insert(Waiting { claim, is_ours });
+        self.claims.insert(token, Waiting { claim, is_ours });
     }
 
     /// Takes a claim out; tells whether it was committed in this term.
@@ -36,10 +36,11 @@ impl Claims {
         Some((claim, is_ours))
     }
 
-    /// Takes out the first claim whose instant has come.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Claim> {
+    /// Takes out the first claim whose instant has come; tells whether it was committed in this
+    /// term.
+    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(Claim, bool)> {
         let (_, token) = self.by_time.first().copied().filter(|(start_at, _)| *start_at <= now)?;
-        self.remove(token).map(|(claim, _)| claim)
+        self.remove(token)
     }
 
     /// Returns the first instant.

@@ -21,12 +21,16 @@ pub enum Effect {
         /// What to propose; at least one.
         commands: Vec<Command>,
     },
-    /// Hand this claim to its node, now: its instant has come.
-    ///
-    /// After a change of leader a claim may be handed out again; the node recognises the execution
-    /// and its token, and starts it once.
+    /// Hand this claim to its node, now: its instant has come. It was not handed out before.
     Start(Claim),
-    /// Tell the node of a running execution to end it.
+    /// Hand this claim to its node, now, though an earlier leader may have done so.
+    ///
+    /// The node starts it unless it knows its token, and that holds although a node forgets an
+    /// execution once its end is acknowledged: first it looks whether it knows the token, and only
+    /// then whether the state has the execution running still. An end is acknowledged after it was
+    /// applied, so one of the two tells.
+    StartAgain(Claim),
+    /// Tell the node of a running execution to end it. Never comes before the start.
     CancelRun {
         /// The job.
         job: JobName,

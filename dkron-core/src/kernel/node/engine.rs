@@ -107,8 +107,9 @@ impl Engine {
         match input {
             Input::Nodes(_) => term.nodes_changed(&mut scene, &gone)?,
             Input::Applied(events) => term.applied(&mut scene, events)?,
-            Input::Answered { round, answer } => term.answered(&mut scene, round, answer),
-            Input::Draining => drop(term.read_running(&mut scene)?),
+            Input::Answered { round, answer } => term.answered(&mut scene, round, answer)?,
+            // Claims that others proposed are claims too: news of them may be under way.
+            Input::Draining => term.await_claims(&scene)?,
             Input::Woken | Input::Leading { .. } | Input::Following => {}
         }
         term.hand_out(&mut scene);

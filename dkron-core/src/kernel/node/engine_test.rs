@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use super::Observation;
 use super::harness::{MS, S, World, at, job, name};
+use super::{Answer, Input, Observation};
 use crate::kernel::dispatch::{ManualRun, plan_manual};
 use crate::kernel::model::{
     CatchUpPolicy, ConcurrencyPolicy, ExecutionState, Job, LostRunPolicy, PlacementPolicy,
     RetryBackoff, RunStatus, SkipReason,
 };
-use crate::kernel::state::{Command, Fire, Outcome, query};
+use crate::kernel::state::{Command, Event, Fire, Outcome, query};
 use crate::kernel::time::Timestamp;
 use crate::limits::WAKE_UP_MAX;
 
@@ -98,7 +98,7 @@ fn an_engine_that_does_not_lead_decides_nothing() {
     let mut world = World::new("2030-01-01T00:00:00Z");
     world.set(job("a", "* * * * * *"));
     world.run_for(3 * S);
-    world.step(super::Input::Following);
+    world.step(Input::Following);
     assert!(!world.engine.is_leading());
     assert_eq!(world.engine.next_wakeup(), None);
     let before = world.starts.len();
@@ -116,9 +116,9 @@ fn an_engine_that_drains_starts_what_is_claimed_already_and_claims_nothing_more(
     let fire = run(&world, "by-hand", false);
     let (_, news) = world.apply(&[Command::Fire(Box::new(fire))]);
 
-    world.step(super::Input::Draining);
-    assert_eq!(world.started("by-hand").len(), 1, "its news is still under way");
-    world.step(super::Input::Applied(&news));
+    world.step(Input::Draining);
+    assert!(!world.engine.is_idle(), "its news is still under way");
+    world.step(Input::Applied(&news));
     world.run_for(3 * S);
 
     assert_eq!(world.started("by-hand").len(), 1);
@@ -268,7 +268,7 @@ fn a_clock_put_forward_is_a_gap_and_one_put_back_repeats_nothing() {
     let ahead = world.starts.len();
     assert_eq!(world.started("a")[2], "2030-01-01T02:02:00Z");
     world.put_clock(-2 * 3_600);
-    world.step(super::Input::Woken);
+    world.step(Input::Woken);
     world.run_until("2030-01-01T02:05:30Z");
     assert_eq!(world.starts.len(), ahead, "an instant that was decided is decided again");
     assert!(world.notes.iter().any(|note| matches!(note, Observation::ClockWentBack { .. })));
@@ -398,7 +398,7 @@ fn a_cancel_that_the_last_leader_did_not_pass_on_is_passed_on() {
     world.set(job("a", "0 0 * * * *"));
     world.run_until("2030-01-01T01:00:30Z");
     let id = world.claims[0].execution.id.clone();
-    world.step(super::Input::Following);
+    world.step(Input::Following);
     world.command(Command::Cancel { job: name("a"), execution: id.clone() });
 
     world.change_leader();
@@ -679,4 +679,72 @@ fn equal_histories_give_equal_states() {
 
     assert!(run(5) == run(5));
     assert!(run(5) != run(6));
+}
+
+#[test]
+fn news_of_claims_from_before_the_term_is_no_news() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.set(job("a", "0 * * * * *"));
+    world.run_until("2030-01-01T00:01:30Z");
+    let claim = world.claims[0].clone();
+    let handed = world.handed;
+
+    world.lead();
+    world.step(Input::Applied(&[Event::Claimed(claim)]));
+
+    assert_eq!(world.handed, handed, "an execution that has ended is handed out again");
+}
+
+#[test]
+fn a_claim_that_waits_is_handed_out_by_the_next_term() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.set(job("a", "0 * * * * *"));
+    world.run_until("2030-01-01T00:00:59.999Z");
+    assert_eq!((world.claims.len(), world.starts.len()), (1, 0));
+
+    world.lead();
+    world.run_for(S);
+    assert_eq!((world.handed, world.starts.len()), (1, 1));
+
+    // While it runs, a term after the other hands it out again; its node starts nothing.
+    world.run_time.insert(name("a"), DAY);
+    world.run_until("2030-01-01T00:02:30Z");
+    world.lead();
+    world.lead();
+    assert_eq!((world.handed, world.starts.len()), (4, 2));
+}
+
+#[test]
+fn an_engine_that_drains_decides_nothing_and_starts_what_it_has_claimed() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.set(job("a", "* * * * * *"));
+    world.run_until("2030-01-01T00:00:00.999Z");
+    assert_eq!((world.claims.len(), world.starts.len()), (1, 0));
+
+    world.step(Input::Draining);
+    assert!(!world.engine.is_idle());
+    world.run_for(10 * S);
+
+    assert!(world.engine.is_idle());
+    assert_eq!(world.started("a"), ["2030-01-01T00:00:01Z"]);
+}
+
+#[test]
+fn an_engine_that_drains_waits_for_news_of_what_it_has_claimed() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.commit = 20 * MS;
+    world.set(job("a", "* * * * * *"));
+    world.run_until("2030-01-01T00:00:00.996Z");
+    world.step(Input::Draining);
+    assert!(!world.engine.is_idle(), "a round is open");
+
+    let (round, outcomes, events) = world.commit_open_round();
+    world.step(Input::Answered { round, answer: Answer::Applied(&outcomes) });
+    assert!(!world.engine.is_idle(), "the claim is not heard of yet");
+    world.step(Input::Applied(&events));
+    assert!(!world.engine.is_idle(), "the claim waits for its instant");
+    world.run_for(S);
+
+    assert!(world.engine.is_idle());
+    assert_eq!(world.starts.len(), 1);
 }

@@ -121,6 +121,8 @@ pub(super) struct World {
     pub(super) skipped_retries: Vec<Skip>,
     pub(super) notes: Vec<Observation>,
     pub(super) steps: u64,
+    /// How often a claim was handed out.
+    pub(super) handed: u64,
     pub(super) cancelled: Vec<ExecutionId>,
     /// For processes that come back under a name.
     pub(super) serial_instance: u64,
@@ -151,6 +153,7 @@ impl World {
             skipped_retries: Vec::new(),
             notes: Vec::new(),
             steps: 0,
+            handed: 0,
             cancelled: Vec::new(),
             serial_instance: 100,
         };
@@ -332,6 +335,18 @@ impl World {
         }
     }
 
+    /// Applies the round that is under way now; nobody is told.
+    pub(super) fn commit_open_round(&mut self) -> (u64, Vec<Outcome>, Vec<Event>) {
+        let is_round = |happening: &&mut Happening| {
+            matches!(happening, Happening::Commit { round: Some(_), .. })
+        };
+        let happening = self.happenings.values_mut().find(is_round).unwrap();
+        let Happening::Commit { round, commands } = happening else { unreachable!() };
+        let (round, commands) = (round.take().unwrap(), std::mem::take(commands));
+        let (outcomes, events) = self.apply(&commands);
+        (round, outcomes, events)
+    }
+
     /// Applies commands without telling the engine.
     pub(super) fn apply(&mut self, commands: &[Command]) -> (Vec<Outcome>, Vec<Event>) {
         let (mut outcomes, mut events) = (Vec::new(), Vec::new());
@@ -381,7 +396,7 @@ impl World {
                     let commit = self.commit;
                     self.later(commit, Happening::Commit { round: Some(round), commands });
                 }
-                Effect::Start(claim) => self.start(claim),
+                Effect::Start(claim) | Effect::StartAgain(claim) => self.start(claim),
                 Effect::CancelRun { job, execution, token } => self.cancel(&job, execution, token),
                 Effect::Note(observation) => self.notes.push(observation),
             }
@@ -389,6 +404,7 @@ impl World {
     }
 
     fn start(&mut self, claim: Claim) {
+        self.handed += 1;
         let now = self.now();
         let execution = claim.execution;
         let (job, id) = (execution.job.clone(), execution.id.clone());

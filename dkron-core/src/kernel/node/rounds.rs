@@ -8,7 +8,7 @@ use super::{Answer, Effect, Observation};
 use crate::kernel::dispatch::{Circumstances, plan_due};
 use crate::kernel::state::{Command, DueRow, Fire, Outcome, TableError, Tables, Verdict, query};
 use crate::kernel::time::Timestamp;
-use crate::limits::{DUE_ROWS_WALKED_MAX, FIRES_PER_ROUND_MAX, WAKE_UP_MAX};
+use crate::limits::{DUE_ROWS_WALKED_MAX, FIRES_PER_ROUND_MAX, LOOK_AHEAD_MAX, WAKE_UP_MAX};
 
 /// The pause after a round that failed or was refused as a whole: it doubles each time.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -119,46 +119,50 @@ impl Term {
     }
 
     /// Takes in what became of a round; answers to other rounds than the open one are of no use.
-    pub(super) fn answered<T>(&mut self, scene: &mut Scene<'_, T>, round: u64, answer: Answer<'_>) {
-        let Some(open) = self.rounds.open.take_if(|open| open.number == round) else { return };
-        match answer {
-            Answer::Failed => {
-                let span = self.rounds.pause_longer(scene.clock.shown());
-                scene.note(Observation::RoundFailed { pause: span });
-            }
-            Answer::Applied(outcomes) => {
-                let latency = scene.clock.shown().since(open.opened_at);
-                self.look_ahead.observe(latency, open.commands);
-                for token in open.ends {
-                    self.closing.remove(token);
-                }
-                let mut refused = outcomes.iter().filter_map(|outcome| match outcome {
-                    Outcome::Rejected(why) => Some(why),
-                    _ => None,
-                });
-                let Some(first) = refused.next().cloned() else {
-                    self.rounds.pause = None;
-                    return;
-                };
-                let commands = 1 + refused.count();
-                if commands == outcomes.len() {
-                    self.rounds.pause_longer(scene.clock.shown());
-                } else {
-                    self.rounds.pause = None;
-                }
-                scene.note(Observation::Refused { commands, first });
-            }
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the view cannot be read.
+    pub(super) fn answered<T: Tables>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+        round: u64,
+        answer: Answer<'_>,
+    ) -> Result<(), TableError> {
+        let shown = scene.clock.shown();
+        let Some(open) = self.rounds.open.take_if(|open| open.number == round) else {
+            return Ok(());
+        };
+        let Answer::Applied(outcomes) = answer else {
+            let pause = self.rounds.pause_longer(shown);
+            scene.note(Observation::RoundFailed { pause });
+            return Ok(());
+        };
+        self.await_claims(scene)?;
+        self.look_ahead.observe(shown.since(open.opened_at), open.commands);
+        for token in open.ends {
+            self.closing.remove(token);
         }
+        let mut refused = outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Rejected(why) => Some(why),
+            _ => None,
+        });
+        let first = refused.next().cloned();
+        let commands = first.iter().len() + refused.count();
+        if commands > 0 && commands == outcomes.len() {
+            self.rounds.pause_longer(shown);
+        } else {
+            self.rounds.pause = None;
+        }
+        if let Some(first) = first {
+            scene.note(Observation::Refused { commands, first });
+        }
+        Ok(())
     }
 
     /// Returns when the next claim starts.
     pub(super) fn next_start<T>(&self, scene: &Scene<'_, T>) -> Option<Timestamp> {
         self.claims.first_at().map(|start_at| scene.clock.wake_for(start_at))
-    }
-
-    /// Returns whether no round is open and no claim waits for its instant.
-    pub(super) fn is_idle(&self) -> bool {
-        self.rounds.open.is_none() && self.claims.first_at().is_none()
     }
 
     /// Returns when to look again.
@@ -217,6 +221,10 @@ impl Term {
         at: Timestamp,
     ) -> Result<Duration, TableError> {
         let now = scene.now();
+        if at.since(now) > LOOK_AHEAD_MAX {
+            // Too early to count: whoever waits for that instant is back by then.
+            return Ok(LOOK_AHEAD_MAX);
+        }
         let is_fresh =
             |burst: &Burst| burst.at == at && now.since(burst.counted_at) < BURST_RECOUNT;
         let burst = match self.rounds.burst.filter(is_fresh) {
@@ -233,6 +241,11 @@ impl Term {
 }
 
 impl Rounds {
+    /// Returns whether a round is open.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Returns whether a pause is on. A clock that was put back ends it.
     fn is_pausing(&self, shown: Timestamp) -> bool {
         let is_on = |pause: &Pause| pause.from <= shown && shown.since(pause.from) < pause.span;

@@ -32,8 +32,12 @@ pub(super) struct Term {
     pub(super) seed: u64,
     /// Since when it has been watching without a gap.
     pub(super) watch_start: Timestamp,
-    /// Whether it has read what is running.
-    is_seated: bool,
+    /// The newest claim it knows of, by fencing token; `None` until it has read what is running.
+    ///
+    /// Tokens grow with every claim: news of a claim up to this one is no news.
+    last_token: Option<u64>,
+    /// The newest claim that answers have told of; news of it may still be on its way.
+    awaited_token: u64,
     pub(super) claims: Claims,
     pub(super) closing: Closing,
     pub(super) waiting: WaitingRows,
@@ -46,7 +50,8 @@ impl Term {
         Self {
             seed,
             watch_start: now,
-            is_seated: false,
+            last_token: None,
+            awaited_token: 0,
             claims: Claims::default(),
             closing: Closing::default(),
             waiting: WaitingRows::default(),
@@ -65,34 +70,16 @@ impl Term {
         &mut self,
         scene: &mut Scene<'_, T>,
     ) -> Result<(), TableError> {
-        if std::mem::replace(&mut self.is_seated, true) {
+        if self.last_token.is_some() {
             return Ok(());
         }
-        let (resumed, lost) = self.read_running(scene)?;
-        let first = query::first_due(scene.view)?.map(|row| row.at);
-        let due_since = first.filter(|at| *at < self.watch_start);
-        scene.note(Observation::TookOffice { resumed, lost, due_since });
-        Ok(())
-    }
-
-    /// Hands out again what is running, and closes what is lost; returns how many of each.
-    ///
-    /// Right at any moment: a node starts what it has heard of already no second time. Needed
-    /// before a leader stops, for claims that others committed and whose news is under way.
-    pub(super) fn read_running<T: Tables>(
-        &mut self,
-        scene: &mut Scene<'_, T>,
-    ) -> Result<(usize, usize), TableError> {
+        self.last_token = Some(query::last_token(scene.view)?);
         let (mut resumed, mut lost) = (0, 0);
         let mut jobs: BTreeMap<JobName, Option<(Arc<_>, u64)>> = BTreeMap::new();
         for execution in query::running(scene.view, None, usize::MAX)? {
             if !scene.nodes.has_process_of(&execution) {
                 self.closing.add(execution, Ending::Lost);
                 lost += 1;
-                continue;
-            }
-            if execution.is_cancel_requested {
-                scene.effects.push(cancel_run(&execution));
                 continue;
             }
             if !jobs.contains_key(&execution.job) {
@@ -108,7 +95,10 @@ impl Term {
                 resumed += 1;
             }
         }
-        Ok((resumed, lost))
+        let first = query::first_due(scene.view)?.map(|row| row.at);
+        let due_since = first.filter(|at| *at < self.watch_start);
+        scene.note(Observation::TookOffice { resumed, lost, due_since });
+        Ok(())
     }
 
     /// Closes what ran in processes that are gone.
@@ -142,7 +132,7 @@ impl Term {
         let mut changed = BTreeSet::new();
         for event in events {
             match event {
-                Event::Claimed(claim) => self.claimed(scene, claim)?,
+                Event::Claimed(claim) => self.claimed(scene, claim),
                 Event::Withdrawn { execution, .. } | Event::Finished { execution, .. } => {
                     self.claims.remove(execution.token);
                     self.closing.remove(execution.token);
@@ -161,22 +151,16 @@ impl Term {
         self.check_claims(scene, &changed)
     }
 
-    /// Takes a claim in, if it is one still.
-    fn claimed<T: Tables>(
-        &mut self,
-        scene: &mut Scene<'_, T>,
-        claim: &Claim,
-    ) -> Result<(), TableError> {
+    /// Takes in a claim of this term.
+    fn claimed<T>(&mut self, scene: &mut Scene<'_, T>, claim: &Claim) {
         let execution = &claim.execution;
-        let stored = query::execution(scene.view, &execution.job, &execution.id)?;
-        let is_running =
-            |stored: &Execution| stored.token == execution.token && !stored.state.is_final();
-        if !stored.is_some_and(|stored| is_running(&stored)) {
-            return Ok(());
+        if self.last_token >= Some(execution.token) {
+            return;
         }
+        self.last_token = Some(execution.token);
         if !scene.nodes.has_process_of(execution) {
             self.closing.add(execution.clone(), Ending::Lost);
-            return Ok(());
+            return;
         }
         let mut claim = claim.clone();
         if execution.cause == Cause::Manual && execution.attempt == 1 {
@@ -184,14 +168,18 @@ impl Term {
             claim.start_at = claim.start_at.min(scene.now());
         }
         self.claims.add(claim, true);
-        Ok(())
     }
 
     /// Ends an execution on request: here if its node has not heard of it, else there.
     fn cancel<T>(&mut self, scene: &mut Scene<'_, T>, execution: &Execution) {
         match self.claims.remove(execution.token) {
             Some((claim, true)) => self.closing.add(claim.execution, Ending::Cancelled),
-            Some((_, false)) | None => scene.effects.push(cancel_run(execution)),
+            // It may run already: its node is asked once it surely knows of it.
+            Some((mut claim, false)) => {
+                claim.execution.is_cancel_requested = true;
+                self.claims.add(claim, false);
+            }
+            None => scene.effects.push(cancel_run(execution)),
         }
     }
 
@@ -228,9 +216,29 @@ impl Term {
 
     /// Hands out the claims whose instant has come.
     pub(super) fn hand_out<T>(&mut self, scene: &mut Scene<'_, T>) {
-        while let Some(claim) = self.claims.pop_due(scene.now()) {
-            scene.effects.push(Effect::Start(claim));
+        while let Some((claim, is_ours)) = self.claims.pop_due(scene.now()) {
+            let cancel = claim.execution.is_cancel_requested.then(|| cancel_run(&claim.execution));
+            let start = if is_ours { Effect::Start(claim) } else { Effect::StartAgain(claim) };
+            scene.effects.push(start);
+            scene.effects.extend(cancel);
         }
+    }
+
+    /// Notes that claims up to this one exist, though news of them may still be on its way.
+    pub(super) fn await_claims<T: Tables>(
+        &mut self,
+        scene: &Scene<'_, T>,
+    ) -> Result<(), TableError> {
+        self.awaited_token = query::last_token(scene.view)?;
+        Ok(())
+    }
+
+    /// Returns whether nothing that was decided is still to be answered, to be heard of, or to
+    /// start.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.rounds.is_open()
+            && self.claims.first_at().is_none()
+            && self.last_token >= Some(self.awaited_token)
     }
 }
 

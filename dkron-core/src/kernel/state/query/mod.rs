@@ -70,6 +70,15 @@ pub fn is_paused(tables: &impl Tables) -> Result<bool, TableError> {
     rows::exists(tables, Table::Meta, keys::PAUSED)
 }
 
+/// Returns the fencing token of the newest claim; 0 if nothing was ever claimed.
+///
+/// # Errors
+///
+/// [`TableError`] if the store fails or holds a record that does not decode.
+pub fn last_token(tables: &impl Tables) -> Result<u64, TableError> {
+    Ok(rows::counters(tables)?.token)
+}
+
 /// Returns the counts of `days` days up to the one that holds `today`, oldest first; days without
 /// executions are zeros.
 ///
