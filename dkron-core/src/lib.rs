@@ -69,3 +69,8 @@ pub mod schedule {
     };
     pub use crate::kernel::{model::DstPolicy, time::GoDurationError};
 }
+
+/// The guide to embedding, so that its examples are compiled and run.
+#[cfg(all(doctest, feature = "runtime"))]
+#[doc = include_str!("../../docs/embed/rust.md")]
+pub struct EmbedGuide;

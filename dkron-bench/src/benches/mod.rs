@@ -1,7 +1,17 @@
 //! The list of benches. Each is one file and one function that returns rows.
 
+mod apply;
 mod binary_size;
+mod burst;
+mod history;
+mod idle;
+mod lateness;
+mod lines;
+mod million;
+mod restore;
 mod schedule;
+mod step;
+mod throughput;
 
 use anyhow::{Context, Result};
 
@@ -26,6 +36,43 @@ pub const ALL: &[Bench] = &[
         run: schedule::run,
     },
     Bench {
+        name: "lateness",
+        about: "handlers beside timers, alone and among idle jobs",
+        run: lateness::run,
+    },
+    Bench {
+        name: "throughput",
+        about: "sustained handler runs, durable and in memory",
+        run: throughput::run,
+    },
+    Bench {
+        name: "burst",
+        about: "jobs due at one instant: until all have started, and memory",
+        run: burst::run,
+    },
+    Bench { name: "apply", about: "declaring jobs, new and unchanged", run: apply::run },
+    Bench {
+        name: "million",
+        about: "a million jobs: memory, start, pages, lateness",
+        run: million::run,
+    },
+    Bench {
+        name: "history",
+        about: "the same figures with a million stored executions",
+        run: history::run,
+    },
+    Bench {
+        name: "idle",
+        about: "a daemon without work: start, memory, processor",
+        run: idle::run,
+    },
+    Bench {
+        name: "restore",
+        about: "a backup of a hundred thousand jobs by the API",
+        run: restore::run,
+    },
+    Bench { name: "lines", about: "dkron schedule next over thousands of lines", run: lines::run },
+    Bench {
         name: "binary-size",
         about: "size of the release binary, stripped",
         run: binary_size::run,
@@ -38,6 +85,9 @@ pub const ALL: &[Bench] = &[
 ///
 /// If there is none of that name, or it could not measure.
 pub fn run_inner(name: &str, settings: &Settings) -> Result<Vec<Row>> {
+    if let Some(rows) = step::run_here(name, settings) {
+        return rows;
+    }
     let bench = ALL.iter().find(|bench| bench.name == name);
     (bench.with_context(|| format!("there is no bench \"{name}\""))?.run)(settings)
 }
