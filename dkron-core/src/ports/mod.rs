@@ -22,6 +22,8 @@ pub use executor::{
 pub use log::{Log, LogFuture};
 pub use log_store::{LogBounds, LogPosition, LogRecord, LogStore, LogWrite, WriteDone};
 pub use outbox::Outbox;
-pub use output::{CapturedOutput, OutputCapture, OutputFollower, OutputNews, Progress};
+#[cfg(test)]
+pub use output::CapturedOutput;
+pub use output::{OutputCapture, OutputFollower, OutputNews, Progress};
 pub use replica::{Change, Replica, SnapshotStore, StoredSnapshot};
 pub use store::Store;

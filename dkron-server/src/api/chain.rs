@@ -125,3 +125,87 @@ impl Open {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dkron_core::{
+        Claim, Execution, ExecutionId, ExecutionState, Job, NodeName, Skip, SkipReason,
+    };
+
+    use super::*;
+
+    fn name(text: &str) -> JobName {
+        JobName::parse(text).unwrap()
+    }
+
+    fn execution(job: &str, fire_s: i64, cause: Cause) -> Execution {
+        let at = Timestamp::from_unix_s(fire_s).unwrap();
+        Execution {
+            job: name(job),
+            id: ExecutionId { due_ns: 1, node: NodeName::parse("n").unwrap() },
+            fire_time: at,
+            cause,
+            attempt: 1,
+            token: 1,
+            instance: 1,
+            started_at: at,
+            finished_at: None,
+            state: ExecutionState::Running,
+            is_cancel_requested: false,
+            output_bytes_total: 0,
+        }
+    }
+
+    fn claimed(job: &str, fire_s: i64) -> Event {
+        Event::Claimed(Claim {
+            execution: execution(job, fire_s, Cause::Parent),
+            job: Arc::new(Job::new(name(job))),
+            revision: 1,
+            start_at: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    fn finished(job: &str, fire_s: i64, is_fire_complete: bool) -> Event {
+        let execution = execution(job, fire_s, Cause::Manual);
+        Event::Finished { execution, is_fire_complete, retry_at: None }
+    }
+
+    /// A run of `a` at second 1, which `b` and `c` follow, and what is left of it after events.
+    fn open_after(events: &[Event]) -> Open {
+        let fires = BTreeSet::from([(name("a"), Timestamp::from_unix_s(1).unwrap())]);
+        let mut open = Open { fires, awaited: BTreeMap::new() };
+        for event in events {
+            open.take(event, |job| match job.as_str() {
+                "a" => vec![name("b"), name("c")],
+                _ => Vec::new(),
+            });
+        }
+        open
+    }
+
+    #[test]
+    fn a_run_is_over_when_its_dependents_are() {
+        let mut events = vec![finished("a", 1, true), claimed("b", 2), claimed("c", 2)];
+        assert!(!open_after(&events).is_over());
+        events.extend([finished("c", 2, true), finished("b", 2, true)]);
+        assert!(open_after(&events).is_over());
+    }
+
+    #[test]
+    fn attempts_and_other_fires_are_not_its_end() {
+        assert!(!open_after(&[finished("a", 1, false)]).is_over());
+        assert!(!open_after(&[finished("a", 2, true)]).is_over());
+    }
+
+    #[test]
+    fn a_dependent_that_is_skipped_or_deleted_is_not_waited_for() {
+        let at = Timestamp::UNIX_EPOCH;
+        let skip =
+            Skip { job: name("b"), first: at, last: at, fires: 1, reason: SkipReason::Disabled };
+        let deleted = Event::JobChanged { job: name("c"), change: JobChange::Deleted };
+        let open = open_after(&[finished("a", 1, true), Event::Skipped(skip), deleted]);
+        assert!(open.is_over(), "{open:?}");
+    }
+}

@@ -40,6 +40,8 @@ pub(super) fn command() -> Command {
              dkron agent --server --bootstrap-expect=1\n  \
              dkron agent --server --bootstrap-expect=1 --data-dir=/var/lib/dkron --tag role=web",
         )
+        // Of a flag that is given twice the last counts: what wraps a command may add its own.
+        .args_override_self(true)
         .args(options)
 }
 
@@ -100,6 +102,14 @@ mod tests {
     fn lists_are_repeated_or_comma_separated() {
         let sources = given(&["--tag", "a=b,c=d", "--tag=e=f"]).unwrap();
         assert_eq!(values(&sources, "tag"), ["a=b", "c=d", "e=f"]);
+    }
+
+    #[test]
+    fn of_a_repeated_flag_the_last_counts() {
+        let sources =
+            given(&["--region=a", "--server", "--region", "b", "--server=false"]).unwrap();
+        assert_eq!(values(&sources, "region"), ["b"]);
+        assert_eq!(values(&sources, "server"), ["false"]);
     }
 
     #[test]

@@ -63,11 +63,6 @@ impl Node {
         self.consensus.propose(vec![set_job(name)]).await
     }
 
-    pub fn drain(&mut self) {
-        let mut rx = std::mem::replace(&mut self.applied, mpsc::channel(1).1);
-        tokio::spawn(async move { while rx.recv().await.is_some() {} });
-    }
-
     async fn next_applied(&mut self) -> Applied {
         tokio::time::timeout(WAIT_MAX, self.applied.recv()).await.expect("in time").expect("one")
     }

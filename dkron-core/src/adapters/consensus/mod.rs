@@ -36,5 +36,5 @@ mod suite_test;
 mod tail;
 mod weight;
 
-pub(crate) use handle::{Applied, Consensus, ConsensusConfig, ConsensusMetrics};
+pub(crate) use handle::{Applied, Consensus, ConsensusConfig};
 pub(crate) use leadership::Leadership;

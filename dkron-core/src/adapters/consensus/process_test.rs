@@ -12,7 +12,7 @@ use nix::unistd::ForkResult;
 use super::handle::tests::{Node, data_dir, open, set_job};
 use crate::error::ErrorKind;
 use crate::kernel::state::{Table, Tables};
-use crate::ports::{LogStore, Store};
+use crate::ports::Store;
 
 /// Where the child of the kill test works; set only for it.
 const CHILD_DIR: &str = "DKRON_TEST_CHILD_DIR";

@@ -25,16 +25,6 @@ pub(crate) fn random_u128() -> Result<u128, Error> {
     Ok(u128::from_ne_bytes(bytes))
 }
 
-/// Draws 8 random bytes, never all zero: the identity of a process.
-///
-/// # Errors
-///
-/// As for [`random_u128`].
-pub(crate) fn random_u64() -> Result<u64, Error> {
-    let drawn = random_u128()?;
-    Ok((drawn as u64 ^ (drawn >> 64) as u64).max(1))
-}
-
 /// The system's random source as the node uses it: opened once.
 pub(crate) struct SystemEntropy {
     source: File,
@@ -74,6 +64,7 @@ mod tests {
     #[test]
     fn two_draws_differ() {
         assert_ne!(random_u128().unwrap(), random_u128().unwrap());
-        assert_ne!(random_u64().unwrap(), random_u64().unwrap());
+        let entropy = SystemEntropy::open().unwrap();
+        assert_ne!(entropy.random_u64(), entropy.random_u64());
     }
 }

@@ -38,11 +38,6 @@ impl ExecutorSet {
         self.executors.get(name).cloned()
     }
 
-    /// Returns the names, sorted.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.executors.keys().map(String::as_str)
-    }
-
     /// Ends an attempt for which [`Self::get`] found no executor: failed, with Dkron's output.
     pub(crate) fn refuse(name: &str, output: &OutputWriter) -> RunEnd {
         let text = if name.is_empty() { NO_EXECUTOR } else { UNKNOWN_EXECUTOR };
@@ -82,7 +77,6 @@ mod tests {
 
         assert!(set.get("shell").is_some());
         assert!(set.get("Shell").is_none());
-        assert_eq!(set.names().collect::<Vec<_>>(), ["b", "shell"]);
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl StorageHealth {
     }
 
     /// Follows the condition.
+    #[cfg(test)]
     pub fn subscribe(&self) -> watch::Receiver<StorageCondition> {
         self.condition.subscribe()
     }

@@ -39,7 +39,8 @@ mod stamp;
 mod state_env;
 mod state_store;
 
-pub(crate) use data_dir::{DataDir, DataDirConfig};
-pub(crate) use health::{StorageCondition, StorageHealth};
+pub(crate) use data_dir::DataDirConfig;
+#[cfg(test)]
+use health::{StorageCondition, StorageHealth};
 pub(crate) use open::Storage;
 pub(crate) use state_store::{StateStore, StateView};

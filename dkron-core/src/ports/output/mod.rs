@@ -13,5 +13,7 @@ mod capture;
 mod follow;
 mod tail;
 
-pub use capture::{CapturedOutput, OutputCapture, Progress};
+#[cfg(test)]
+pub use capture::CapturedOutput;
+pub use capture::{OutputCapture, Progress};
 pub use follow::{OutputFollower, OutputNews};

@@ -10,7 +10,6 @@ use hyper::{HeaderMap, Method};
 use rustls::ClientConfig;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
-use url::Url;
 
 use super::config::HttpConfig;
 use super::exchange::{Receiver, exchange};
@@ -231,6 +230,8 @@ impl Receiver for Answer<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
 
     #[test]
