@@ -1,1 +1,6 @@
-//! Tests of the daemon as a process.
+//! Tests of the daemon as a process: `cargo build -p dkron-server && cargo test -p dkron-e2e`.
+
+mod getting_started;
+mod kill_9;
+mod restore;
+mod shutdown;

@@ -1,0 +1,74 @@
+//! What the first page of the documentation says, word for word.
+
+use std::process::Command;
+use std::time::Duration;
+
+use dkron_e2e::daemon::Daemon;
+use dkron_e2e::wait::wait_for;
+use serde_json::Value;
+
+/// The body of the first request in the documentation.
+const JOB: &str = r#"{"name":"job1","schedule":"@every 10s","timezone":"Europe/Berlin","owner":"Platform Team","owner_email":"platform@example.com","disabled":false,"tags":{"server":"true:1"},"concurrency":"allow","executor":"shell","executor_config":{"command":"date"}}"#;
+
+/// From the request to a successful execution that can be read.
+const FIRST_RUN_BOUND: Duration = Duration::from_secs(11);
+
+#[test]
+fn the_first_job_of_the_guide_has_run_within_eleven_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path());
+    let mut http = daemon.http();
+
+    let created = http.post("/v1/jobs", JOB).unwrap();
+    let execution = wait_for("a successful execution", FIRST_RUN_BOUND, || {
+        let answer = http.get("/v1/jobs/job1/executions").unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let executions = answer.json();
+        let succeeded = |execution: &&Value| execution["success"] == true;
+        executions.as_array().unwrap().iter().find(succeeded).cloned()
+    });
+
+    assert_eq!(created.status, 201, "{}", created.text());
+    assert_eq!(created.json()["name"], "job1");
+    let output = execution["output"].as_str().unwrap();
+    let year = Command::new("date").arg("+%Y").output().unwrap().stdout;
+    let year = String::from_utf8(year).unwrap();
+    assert!(output.contains(year.trim()), "{output:?} is not what `date` prints");
+    assert_eq!(execution["attempt"], 1);
+    assert_eq!(execution["node_name"], "e2e");
+    daemon.terminate(Duration::from_secs(20));
+}
+
+#[test]
+fn curl_and_a_tag_of_the_old_guides_do_as_well() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("skipped: curl is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path());
+    let url = format!("{}/v1/jobs", daemon.address());
+    let old = JOB.replace("\"server\":\"true:1\"", "\"dkron_server\":\"true:1\"");
+
+    let curl = Command::new("curl")
+        .args(["--silent", "--show-error", "--write-out", "%{http_code}", "--output", "/dev/null"])
+        .args([&url, "-XPOST", "-d", &old])
+        .output()
+        .unwrap();
+    let run = daemon.http().post("/v1/jobs/job1", "").unwrap();
+
+    assert_eq!(String::from_utf8_lossy(&curl.stdout), "201");
+    assert_eq!(run.status, 200, "a node carries that tag too: {}", run.text());
+    daemon.terminate(Duration::from_secs(20));
+}
+
+#[test]
+fn a_server_that_is_told_nothing_forms_a_cluster_of_one_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let daemon = Daemon::at(folder.path()).args(&["--bootstrap-expect=0"]).start();
+
+    assert_eq!(daemon.http().post("/v1/jobs", JOB).unwrap().status, 201);
+    daemon.wait_for_log("cluster of one", Duration::from_secs(1));
+    daemon.terminate(Duration::from_secs(20));
+}

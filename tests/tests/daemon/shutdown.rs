@@ -1,0 +1,141 @@
+//! SIGTERM and SIGINT, the second start, and two daemons on one data directory.
+
+use std::time::{Duration, Instant};
+
+use dkron_e2e::daemon::{Daemon, binary};
+use dkron_e2e::wait::wait_until;
+use serde_json::json;
+
+const END_BOUND: Duration = Duration::from_secs(30);
+
+/// A job that runs by hand: in the background of the request that asks for it.
+fn job(name: &str, command: &str) -> String {
+    json!({"name": name, "schedule": "@manually", "executor": "shell",
+           "executor_config": {"command": command, "shell": "true"}})
+    .to_string()
+}
+
+/// Starts a run without waiting for its end, and returns once it runs.
+fn start_run(daemon: &Daemon, job: &str) {
+    let mut http = daemon.http();
+    let path = format!("/v1/jobs/{job}");
+    // The answer comes with the end of the run, or not at all.
+    std::thread::spawn(move || drop(http.post(&path, "")));
+    let mut http = daemon.http();
+    wait_until("the run", END_BOUND, || http.get("/v1/busy").unwrap().text().contains(job));
+}
+
+#[test]
+fn sigterm_waits_for_running_jobs_and_keeps_their_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path());
+    daemon.http().post("/v1/jobs", job("short", "sleep 1; echo finished")).unwrap();
+    start_run(&daemon, "short");
+
+    let ended = daemon.terminate(END_BOUND);
+    let again = Daemon::start(folder.path());
+    let executions = again.http().get("/v1/jobs/short/executions").unwrap().json();
+
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    assert_eq!(executions.as_array().unwrap().len(), 1, "{executions}");
+    assert_eq!(executions[0]["success"], true);
+    assert_eq!(executions[0]["output"], "finished\n");
+    again.terminate(END_BOUND);
+}
+
+#[test]
+fn sigterm_is_bounded_and_ends_what_does_not_end_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::at(folder.path()).args(&["--shutdown-timeout=1s"]).start();
+    // A tree of processes that does not listen to SIGTERM.
+    let stubborn = "trap '' TERM; (trap '' TERM; sleep 600) & sleep 600";
+    daemon.http().post("/v1/jobs", job("endless", stubborn)).unwrap();
+    start_run(&daemon, "endless");
+
+    let begun = Instant::now();
+    let ended = daemon.terminate(END_BOUND);
+    let took = begun.elapsed();
+    let again = Daemon::start(folder.path());
+    let executions = again.http().get("/v1/jobs/endless/executions").unwrap().json();
+
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    assert!(took < Duration::from_secs(15), "{took:?}\n{}", ended.log);
+    assert_eq!(executions[0]["success"], false, "{executions}");
+    assert_ne!(executions[0]["finished_at"], "0001-01-01T00:00:00Z", "it is known to have ended");
+    again.terminate(END_BOUND);
+}
+
+#[test]
+fn a_second_daemon_on_the_same_data_ends_with_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Daemon::start(folder.path());
+
+    let refused = Daemon::at(folder.path()).try_start().err().expect("the second must not start");
+
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.log);
+    assert!(refused.log.contains("another process"), "{}", refused.log);
+    assert!(refused.log.contains(folder.path().to_str().unwrap()), "{}", refused.log);
+    assert_eq!(first.http().get("/v1/isleader").unwrap().status, 200);
+    first.terminate(END_BOUND);
+}
+
+#[test]
+fn a_start_goes_on_where_the_last_one_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Daemon::start(folder.path());
+    first.http().post("/v1/jobs", job("kept", "echo once")).unwrap();
+    assert_eq!(first.http().post("/v1/jobs/kept", "").unwrap().status, 200);
+    let (jobs, executions) = {
+        let mut http = first.http();
+        (http.get("/v1/jobs").unwrap(), http.get("/v1/jobs/kept/executions").unwrap())
+    };
+    first.terminate(END_BOUND);
+
+    let second = Daemon::start(folder.path());
+    let mut http = second.http();
+
+    assert_eq!(http.get("/v1/jobs").unwrap().text(), jobs.text());
+    assert_eq!(http.get("/v1/jobs/kept/executions").unwrap().text(), executions.text());
+    second.terminate(END_BOUND);
+}
+
+#[test]
+fn schedule_next_answers_every_line_in_order() {
+    use std::io::Write;
+    let mut child = std::process::Command::new(binary())
+        .args(["schedule", "next"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let asking = std::thread::spawn(move || {
+        for id in 0..4_000 {
+            let expr = if id % 100 == 99 { "0 0 0 30 2 *" } else { "0 30 2 * * *" };
+            let from = "2026-03-28T12:00:00Z";
+            let line = json!({"id": id, "expr": expr, "tz": "Europe/Berlin", "from": from, "n": 2});
+            writeln!(stdin, "{line}").unwrap();
+        }
+    });
+
+    let output = child.wait_with_output().unwrap();
+    asking.join().unwrap();
+
+    let text = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 4_000);
+    for (id, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["id"], id);
+        assert_eq!(answer["error"].is_string(), id % 100 == 99, "{answer}");
+    }
+    let next: Vec<_> = answers[0]["next"].as_array().unwrap().iter().collect();
+    let at = |value: &serde_json::Value| {
+        dkron_core::Timestamp::parse_rfc3339(value.as_str().unwrap()).unwrap().to_string()
+    };
+    // The clock goes from 02:00 to 03:00 that night: the fire is at the end of the gap.
+    assert_eq!(
+        next.iter().map(|v| at(v)).collect::<Vec<_>>(),
+        ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]
+    );
+}
