@@ -73,7 +73,7 @@ fn a_second_daemon_on_the_same_data_ends_with_a_clear_error() {
     let refused = Daemon::at(folder.path()).try_start().err().expect("the second must not start");
 
     assert_eq!(refused.status.code(), Some(1), "{}", refused.log);
-    assert!(refused.log.contains("another process"), "{}", refused.log);
+    assert!(refused.log.contains("in use by process"), "{}", refused.log);
     assert!(refused.log.contains(folder.path().to_str().unwrap()), "{}", refused.log);
     assert_eq!(first.http().get("/v1/isleader").unwrap().status, 200);
     first.terminate(END_BOUND);

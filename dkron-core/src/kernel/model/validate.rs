@@ -348,10 +348,10 @@ mod tests {
 
     #[test]
     fn texts_and_maps_are_bounded() {
-        let long = "x".repeat(4_097);
-        let why = "displayname has 4097 bytes, at most 4096 are accepted";
+        let long = "x".repeat(131_073);
+        let why = "displayname has 131073 bytes, at most 131072 are accepted";
         refused(&Job { displayname: long.clone(), ..job() }, why);
-        let why = "tags has 4097 bytes, at most 4096 are accepted";
+        let why = "tags has 131073 bytes, at most 131072 are accepted";
         refused(&Job { tags: config("a", &long), ..job() }, why);
         let metadata = (0..100_000).map(|i| (i.to_string(), String::new())).collect();
         let why = "metadata has 100000 entries, at most 1024 are accepted";

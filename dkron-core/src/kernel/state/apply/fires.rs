@@ -184,7 +184,8 @@ impl<T: TablesMut> Apply<'_, T> {
             attempt: attempt.number,
             token: self.counters.token,
             instance,
-            started_at: attempt.at,
+            // Not before it was claimed: a fire that is caught up starts later than it was due.
+            started_at: attempt.at.max(self.at),
             finished_at: None,
             state: ExecutionState::Running,
             is_cancel_requested: false,

@@ -1,0 +1,144 @@
+//! Backups: the list of jobs, given back to an empty node.
+
+use dkron_e2e::daemon::Daemon;
+use dkron_e2e::http::Http;
+use serde_json::{Value, json};
+
+/// Jobs of every kind, parents behind their children.
+fn some_jobs() -> Vec<Value> {
+    let mut jobs = vec![
+        json!({"name": "plain", "schedule": "@manually"}),
+        json!({
+            "name": "full-ß", "schedule": "0 30 2 * * *", "timezone": "Europe/Berlin",
+            "displayname": "<b>\u{2028}\n", "owner": "o", "owner_email": "o@example.org",
+            "tags": {"server": "true:1"}, "metadata": {"k": "v", "a": ""}, "retries": 3,
+            "processors": {"log": {"forward": "true"}, "files": {}}, "concurrency": "forbid",
+            "executor": "shell", "executor_config": {"command": "echo '\"' | cat", "shell": "true"},
+            "ephemeral": true, "starts_at": "2020-01-01T00:00:00.5Z", "success_count": 7,
+            "error_count": 2, "last_success": "2024-01-02T03:04:05.006Z", "status": "failed",
+        }),
+        json!({
+            "name": "own-fields", "schedule": "*/5 * * * *", "dst": "wall", "catch_up": "all:5",
+            "lost_run": "rerun", "retry_backoff": "exponential:1s:1m", "timeout": "90s",
+            "misfire_deadline": "1h", "placement": "one", "declared_by": "somebody",
+            "retention": {"executions": 3, "age": "24h", "output_bytes": 1000},
+        }),
+        json!({"name": "off", "schedule": "0 0 1 * * *", "disabled": true}),
+        json!({"name": "root", "schedule": "@manually"}),
+        json!({"name": "leaf", "parent_job": "root"}),
+        json!({"name": "leaf-with-schedule", "schedule": "0 0 1 * * *", "parent_job": "leaf"}),
+    ];
+    // More than are written, or listed, at a time.
+    jobs.extend((0..700).map(|n| json!({"name": format!("many-{n:03}"), "schedule": "@manually"})));
+    jobs
+}
+
+fn jobs_of(http: &mut Http, query: &str) -> Vec<Value> {
+    let answer = http.get(&format!("/v1/jobs{query}")).unwrap();
+    let jobs: Vec<Value> = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer.header("x-total-count"), Some(&*jobs.len().to_string()));
+    jobs
+}
+
+/// A daemon with those jobs.
+fn filled(directory: &std::path::Path) -> Daemon {
+    let daemon = Daemon::at(directory).env("TZ", "UTC").start();
+    let mut http = daemon.http();
+    for job in some_jobs() {
+        let answer = http.post("/v1/jobs", job.to_string()).unwrap();
+        assert_eq!(answer.status, 201, "{job}: {}", answer.text());
+    }
+    daemon
+}
+
+#[test]
+fn a_backup_restores_to_equal_jobs() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = filled(old.path());
+    let backup = first.http().get("/v1/jobs?pretty").unwrap().body;
+    let before = jobs_of(&mut first.http(), "");
+    let second = Daemon::at(new.path()).env("TZ", "UTC").start();
+
+    let answer = second.http().post_file("/v1/restore", "file", &backup).unwrap();
+
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let lines: Vec<String> = serde_json::from_str(answer.json().as_str().unwrap()).unwrap();
+    assert_eq!(lines.len(), before.len());
+    assert!(lines.iter().all(|line| line.starts_with("success create ")), "{lines:?}");
+    assert_eq!(jobs_of(&mut second.http(), ""), before);
+
+    let again = second.http().post_file("/v1/restore", "file", &backup).unwrap();
+    assert_eq!(again.status, 200);
+    assert_eq!(jobs_of(&mut second.http(), ""), before);
+}
+
+#[test]
+fn posting_each_job_of_a_backup_gives_equal_jobs() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = filled(old.path());
+    let before = jobs_of(&mut first.http(), "");
+    let second = Daemon::at(new.path()).env("TZ", "UTC").start();
+    let mut http = second.http();
+
+    // A child is refused until its parent is there: the shell loops of backup scripts go round.
+    let mut waiting: Vec<&Value> = before.iter().collect();
+    while !waiting.is_empty() {
+        let left = waiting.len();
+        waiting.retain(|job| http.post("/v1/jobs", job.to_string()).unwrap().status != 201);
+        assert!(waiting.len() < left, "nothing more is accepted: {waiting:?}");
+    }
+
+    assert_eq!(jobs_of(&mut http, ""), before);
+}
+
+#[test]
+fn a_backup_with_one_bad_job_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    let mut jobs = some_jobs();
+    jobs.push(json!({"name": "Bad", "schedule": "@manually"}));
+
+    let answer =
+        daemon.http().post_file("/v1/restore", "file", &json!(jobs).to_string().into_bytes());
+
+    let answer = answer.unwrap();
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("illegal character 'B'"), "{}", answer.text());
+    assert_eq!(jobs_of(&mut daemon.http(), ""), Vec::<Value>::new());
+}
+
+#[test]
+fn lists_in_every_order_show_each_job_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = filled(directory.path());
+    let mut http = daemon.http();
+    let names = |jobs: &[Value]| -> Vec<String> {
+        jobs.iter().map(|job| job["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let by_name = names(&jobs_of(&mut http, ""));
+    let mut sorted = by_name.clone();
+    sorted.sort();
+    assert_eq!(by_name, sorted);
+
+    let mut backwards = names(&jobs_of(&mut http, "?_order=DESC"));
+    backwards.reverse();
+    assert_eq!(backwards, by_name);
+    for sort in ["displayname", "schedule", "success_count", "last_error", "next"] {
+        let mut by_field = names(&jobs_of(&mut http, &format!("?_sort={sort}")));
+        by_field.sort();
+        assert_eq!(by_field, by_name, "{sort}");
+    }
+    let pages: Vec<Value> = (0..=by_name.len())
+        .step_by(100)
+        .flat_map(|start| {
+            let page = http.get(&format!("/v1/jobs?_start={start}&_end={}", start + 100)).unwrap();
+            serde_json::from_slice::<Vec<Value>>(&page.body).unwrap()
+        })
+        .collect();
+    assert_eq!(names(&pages), by_name);
+    let filtered = names(&jobs_of(&mut http, "?q=many-"));
+    assert_eq!(filtered.len(), 700);
+    let page = http.get("/v1/jobs?q=many-&_start=300&_end=302").unwrap();
+    assert_eq!(page.header("x-total-count"), Some("700"));
+    assert_eq!(names(page.json().as_array().unwrap()), ["many-300", "many-301"]);
+}
