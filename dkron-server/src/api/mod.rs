@@ -14,7 +14,7 @@
 //!   written, and long bodies read, in pieces.
 //! * No request stops the process or another request.
 //!
-//! May use: `dkron_core`'s public names, [`go_json`](crate::go_json), [`clock`](crate::clock).
+//! May use: `dkron_core`'s public names, `go_json`, `clock`.
 
 mod answer;
 mod chain;

@@ -8,7 +8,12 @@ use dkron_e2e::wait::wait_for;
 use serde_json::Value;
 
 /// The body of the first request in the documentation.
-const JOB: &str = r#"{"name":"job1","schedule":"@every 10s","timezone":"Europe/Berlin","owner":"Platform Team","owner_email":"platform@example.com","disabled":false,"tags":{"server":"true:1"},"concurrency":"allow","executor":"shell","executor_config":{"command":"date"}}"#;
+const JOB: &str = concat!(
+    r#"{"name":"job1","schedule":"@every 10s","timezone":"Europe/Berlin","#,
+    r#""owner":"Platform Team","owner_email":"platform@example.com","disabled":false,"#,
+    r#""tags":{"server":"true:1"},"concurrency":"allow","executor":"shell","#,
+    r#""executor_config":{"command":"date"}}"#,
+);
 
 /// From the request to a successful execution that can be read.
 const FIRST_RUN_BOUND: Duration = Duration::from_secs(11);

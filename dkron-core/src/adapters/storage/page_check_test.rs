@@ -1,1 +1,1 @@
-
+//! Pages that are sound, and pages that are not.

@@ -84,8 +84,13 @@ fn write(address: &Mutex<SocketAddr>, is_over: &AtomicBool) -> BTreeMap<String, 
             (name, (200, Known::Deleted), answer)
         } else {
             let name = format!("w-{number:06}");
-            let job = json!({"name": name, "schedule": "@every 1h", "executor": "shell",
-                             "executor_config": {"command": "true"}, "disabled": number.is_multiple_of(2)});
+            let job = json!({
+                "name": name,
+                "schedule": "@every 1h",
+                "executor": "shell",
+                "executor_config": {"command": "true"},
+                "disabled": number.is_multiple_of(2),
+            });
             (name, (201, Known::Exists), client.post("/v1/jobs", job.to_string()))
         };
         let state = match answer {

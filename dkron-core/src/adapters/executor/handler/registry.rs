@@ -35,7 +35,8 @@ pub(crate) struct HandlerRegistry {
 impl HandlerRegistry {
     /// Makes an empty registry; blocking functions run on at most `threads_max` threads.
     ///
-    /// At least one is allowed. Threads start as they are needed, and end when they have been idle for a while.
+    /// At least one is allowed. Threads start as they are needed, and end when they have been idle
+    /// for a while.
     pub(crate) fn new(threads_max: usize) -> Self {
         Self { handlers: RwLock::default(), pool: Pool::new(threads_max) }
     }
