@@ -8,9 +8,9 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Storage::open`] opens everything. [`DataDir`] is the directory, [`StateStore`] the state,
+//! [`Storage::open`] opens everything. `DataDir` is the directory, [`StateStore`] the state,
 //! `log_writer` the thread that writes the log; `page_check` finds damage before LMDB
-//! meets it, [`StorageHealth`] says whether writes are accepted.
+//! meets it, `StorageHealth` says whether writes are accepted.
 //!
 //! # Invariants
 //!
