@@ -64,10 +64,10 @@ fn nothing_is_lost_and_nothing_runs_twice() {
 
     let cluster = Cluster::start_blocking(Config::new("e2e").data_dir(&data)).unwrap();
     let audit = Audit::new(&cluster, ledger.read(), lines_at_last_start);
-    for (job, closed_at) in jobs.iter().zip(closed) {
-        audit.check_job(job, closed_at);
+    for (job, closed_at) in jobs.iter().zip(&closed) {
+        audit.check_job(job, *closed_at);
     }
-    audit.check_children(&jobs);
+    audit.check_children(&jobs, &closed);
     audit.check_ledger(&jobs);
     acknowledged.check(&cluster);
     audit.report();
