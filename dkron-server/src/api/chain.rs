@@ -202,8 +202,14 @@ mod tests {
     #[test]
     fn a_dependent_that_is_skipped_or_deleted_is_not_waited_for() {
         let at = Timestamp::UNIX_EPOCH;
-        let skip =
-            Skip { job: name("b"), first: at, last: at, fires: 1, reason: SkipReason::Disabled };
+        let skip = Skip {
+            job: name("b"),
+            first: at,
+            last: at,
+            attempt: 1,
+            fires: 1,
+            reason: SkipReason::Disabled,
+        };
         let deleted = Event::JobChanged { job: name("c"), change: JobChange::Deleted };
         let open = open_after(&[finished("a", 1, true), Event::Skipped(skip), deleted]);
         assert!(open.is_over(), "{open:?}");

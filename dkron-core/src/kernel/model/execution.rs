@@ -152,7 +152,8 @@ pub enum SkipReason {
     AlreadyDecided,
 }
 
-/// A fire, or a row of consecutive fires, that was deliberately not started.
+/// A fire, or a row of consecutive fires, that was deliberately not started; or a further attempt
+/// of a fire that did start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skip {
     /// The job.
@@ -161,6 +162,11 @@ pub struct Skip {
     pub first: Timestamp,
     /// Instant of the last; equal to `first` for a single one.
     pub last: Timestamp,
+    /// The first attempt that was not made, counted from 1.
+    ///
+    /// 1: the skip is the outcome of its fires. More: the fire has started, and failed; its outcome
+    /// is the execution before this attempt.
+    pub attempt: u32,
     /// How many fires that is, both ends counted; at least 1.
     ///
     /// A lower bound when [`limits::CATCH_UP_COUNT_MAX`](crate::limits::CATCH_UP_COUNT_MAX) was

@@ -15,8 +15,8 @@ use crate::kernel::model::{
     NodeView, Skip,
 };
 use crate::kernel::state::{
-    Claim, Command, DueKind, Entry, Envelope, Event, JobWrite, MemoryTables, Outcome, Report,
-    StoredOutput, apply, query,
+    Claim, Command, Entry, Envelope, Event, JobWrite, MemoryTables, Outcome, Report, StoredOutput,
+    apply, query,
 };
 use crate::kernel::time::{Timestamp, Zone};
 use crate::limits::COMMANDS_PER_ENTRY_MAX;
@@ -356,26 +356,19 @@ impl World {
             let entry = Entry { at: self.now(), commands };
             outcomes.append(&mut apply(&mut self.tables, &entry, &mut events).unwrap());
         }
-        self.record(commands, &outcomes, &events);
+        self.record(&events);
         (outcomes, events)
     }
 
     /// Keeps what became of fires; a skipped retry is no outcome of its fire, which was started.
-    fn record(&mut self, commands: &[Command], outcomes: &[Outcome], events: &[Event]) {
-        let skipped =
-            commands.iter().zip(outcomes).filter_map(|(command, outcome)| match command {
-                Command::Fire(fire) if *outcome == Outcome::Done => fire.due.as_ref(),
-                _ => None,
-            });
-        let mut skipped = skipped.map(|row| matches!(row.kind, DueKind::Retry { .. }));
+    fn record(&mut self, events: &[Event]) {
         for event in events {
             match event {
                 Event::Claimed(claim) => self.claims.push(claim.clone()),
-                Event::Skipped(skip) => match skipped.next() {
-                    Some(true) => self.skipped_retries.push(skip.clone()),
-                    _ => self.skips.push(skip.clone()),
-                },
-                Event::Withdrawn { skip, .. } => self.skips.push(skip.clone()),
+                Event::Skipped(skip) | Event::Withdrawn { skip, .. } if skip.attempt == 1 => {
+                    self.skips.push(skip.clone());
+                }
+                Event::Skipped(skip) => self.skipped_retries.push(skip.clone()),
                 _ => {}
             }
         }

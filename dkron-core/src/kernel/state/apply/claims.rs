@@ -26,7 +26,9 @@ impl<T: TablesMut> Apply<'_, T> {
         row.status.executions = row.status.executions.saturating_sub(1);
 
         let (first, last) = (execution.fire_time, execution.fire_time);
-        let skip = Skip { job: job.clone(), first, last, fires: 1, reason: reason.clone() };
+        let attempt = execution.attempt;
+        let skip =
+            Skip { job: job.clone(), first, last, attempt, fires: 1, reason: reason.clone() };
         self.file_skip(&mut row, &skip)?;
         let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
         // A first attempt leaves no result; a later one leaves that of the attempt before it.

@@ -179,7 +179,8 @@ fn a_retry_that_is_skipped_completes_its_fire() {
 
     assert_eq!(world.counts("a"), (RunStatus::Failed, 0, 1));
     let skips = query::skips(&world.tables, &name("a"), crate::kernel::state::Order::Ascending, 9);
-    assert_eq!(skips.unwrap()[0].first, at(60), "it is filed under its fire");
+    let skip = &skips.unwrap()[0];
+    assert_eq!((skip.first, skip.attempt), (at(60), 2), "it is filed under its fire");
 }
 
 #[test]

@@ -287,7 +287,9 @@ impl<T: TablesMut> Apply<'_, T> {
             first => (first, last.max(first)),
         };
         self.consume(fire, &mut row, job, last)?;
-        let skip = Skip { job: fire.job.clone(), first, last, fires: fires.max(1), reason };
+        let (job_name, number) = (fire.job.clone(), attempt.number);
+        let fires = fires.max(1);
+        let skip = Skip { job: job_name, first, last, attempt: number, fires, reason };
         self.file_skip(&mut row, &skip)?;
         self.events.push(Event::Skipped(skip));
 

@@ -11,6 +11,7 @@ use crate::kernel::time::Timestamp;
 #[derive(Serialize, Deserialize)]
 pub(in super::super) struct SkipRecord<'a> {
     last: Time,
+    attempt: u32,
     fires: u32,
     #[serde(borrow)]
     reason: ReasonRecord<'a>,
@@ -74,7 +75,7 @@ impl<'a> ReasonRecord<'a> {
 impl<'a> SkipRecord<'a> {
     pub(in super::super) fn new(skip: &'a Skip) -> Self {
         let reason = ReasonRecord::new(&skip.reason);
-        Self { last: time(skip.last), fires: skip.fires, reason }
+        Self { last: time(skip.last), attempt: skip.attempt, fires: skip.fires, reason }
     }
 
     pub(in super::super) fn decode_skip(
@@ -82,8 +83,8 @@ impl<'a> SkipRecord<'a> {
         first: Timestamp,
         bytes: &[u8],
     ) -> Result<Skip, Malformed> {
-        let record = decode::<SkipRecord<'_>>(bytes)?;
-        let (last, reason) = (to_time(record.last)?, record.reason.to_reason()?);
-        Ok(Skip { job, first, last, fires: record.fires, reason })
+        let SkipRecord { last, attempt, fires, reason } = decode::<SkipRecord<'_>>(bytes)?;
+        let (last, reason) = (to_time(last)?, reason.to_reason()?);
+        Ok(Skip { job, first, last, attempt, fires, reason })
     }
 }
