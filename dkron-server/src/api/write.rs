@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use dkron_core::{Error, ErrorKind, JobView, WriteJob};
+use futures_util::StreamExt as _;
 
 use super::Api;
 use super::answer::{empty, failure, json, layout, refused, status_of, text, with_header};
@@ -31,11 +32,8 @@ pub(super) async fn write(api: Arc<Api>, query: Query, request: Request) -> Resp
         }
         Err(error) => return failure(&error),
     }
-    let Ok(body) = to_bytes(request.into_body(), JOB_BODY_BYTES_MAX).await else {
-        let too_large = format!("a job has at most {JOB_BODY_BYTES_MAX} bytes");
-        return text(StatusCode::PAYLOAD_TOO_LARGE, too_large);
-    };
-    let (checked, no_processors) = match check(&api, &body) {
+    let body = receive(request.into_body()).await;
+    let (checked, no_processors) = match body.and_then(|body| check(&api, &body)) {
         Ok(accepted) => accepted,
         Err((status, why)) => return text(status, why),
     };
@@ -99,6 +97,30 @@ pub(super) fn show(api: &Api, job: &str, query: &Query) -> Response {
         Ok(None) => empty(StatusCode::NOT_FOUND),
         Err(error) => failure(&error),
     }
+}
+
+/// Receives the body of a job write; otherwise the status and the text of the refusal.
+///
+/// One that says it is too long is refused before it is read.
+async fn receive(body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
+    let too_large = || {
+        let why = format!("a job has at most {JOB_BODY_BYTES_MAX} bytes");
+        (StatusCode::PAYLOAD_TOO_LARGE, why)
+    };
+    if body.size_hint().lower() > JOB_BODY_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
+    let mut received = Vec::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let torn = "Unable to parse payload: the body is not transferred as its headers say.";
+        let chunk = chunk.map_err(|_| (StatusCode::BAD_REQUEST, torn.to_owned()))?;
+        if received.len() + chunk.len() > JOB_BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        received.extend_from_slice(&chunk);
+    }
+    Ok(received)
 }
 
 /// Reads and checks a job; otherwise the status and the text of the refusal.
