@@ -221,6 +221,24 @@ fn after_expires_at_nothing_is_due() {
 
     check(&desk.decide("00:01:00"), &["00:01:00 start n1 -> never"]);
     check(&desk.decide("00:02:00"), &["00:02:00 skip 1 to 00:02:00 Expired -> never"]);
+    let expired = query::job(&desk.tables, &name("a")).unwrap().unwrap();
+    assert!(!expired.job.disabled, "it stays, and stays enabled");
+}
+
+#[test]
+fn the_bounds_go_before_an_overlap_among_the_reasons() {
+    for (starts_at, expires_at, want) in [
+        (Some(at("00:05:00")), None, "00:02:00 skip 1 to 00:02:00 NotStarted -> 00:05:00"),
+        (None, Some(at("00:01:30")), "00:02:00 skip 1 to 00:02:00 Expired -> never"),
+        (None, None, "00:02:00 skip 1 to 00:02:00 Forbidden -> 00:03:00"),
+    ] {
+        let concurrency = ConcurrencyPolicy::Forbid;
+        let forbidding = Job { concurrency, ..job("a", "0 * * * * *") };
+        let mut desk = Desk::with([forbidding.clone()]);
+        desk.decide("00:01:00");
+        desk.write(Job { starts_at, expires_at, ..forbidding }, Some(at("00:02:00")));
+        check(&desk.decide("00:02:00"), &[want]);
+    }
 }
 
 #[test]
@@ -475,6 +493,38 @@ fn a_dependent_run_starts_like_any_fire_of_its_job() {
     let on = fires.iter().find(|fire| fire.job == name("on")).unwrap();
     let kind = &on.due.as_ref().unwrap().kind;
     assert!(matches!(kind, DueKind::Dependent { parent, .. } if *parent == name("parent")));
+}
+
+#[test]
+fn a_dependent_run_is_checked_like_any_fire_of_its_job() {
+    let parent_job = Some(name("parent"));
+    let child = Job { parent_job: parent_job.clone(), ..job("child", "") };
+    let early = Job { starts_at: Some(at("01:00:00")), ..child.clone() };
+    let late = Job { expires_at: Some(at("00:00:30")), ..child.clone() };
+    let alone = Job { concurrency: ConcurrencyPolicy::Forbid, ..child.clone() };
+    for (child, want) in [
+        (child, "start n1 -> never"),
+        (early, "skip 1 to 00:01:00 NotStarted -> never"),
+        (late, "skip 1 to 00:01:00 Expired -> never"),
+        (alone, "skip 1 to 00:01:00 Forbidden -> never"),
+    ] {
+        let mut desk = Desk::with([job("parent", "0 * * * * *"), child]);
+        desk.now = at("00:00:50");
+        let run = ManualRun {
+            job: &name("child"),
+            now: desk.now,
+            nodes: &desk.nodes,
+            region: "global",
+            seed: 1,
+            is_forced: true,
+        };
+        let under_way = plan_manual(&desk.tables, &run).unwrap();
+        desk.apply([Command::Fire(Box::new(under_way))]);
+        desk.decide("00:01:00");
+        desk.finish("parent", ExecutionState::Succeeded);
+
+        check(&desk.decide("00:01:00"), &[&format!("00:01:00 {want}")]);
+    }
 }
 
 #[test]

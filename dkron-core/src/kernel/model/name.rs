@@ -131,11 +131,21 @@ mod tests {
 
     #[test]
     fn job_names_are_slugs_with_dkrons_messages() {
-        check("job-1_ß", Ok(()));
+        for name in ["job-1_ß", "ñandú", "æ", "-", "_", "7", "αβγ-жук"] {
+            check(name, Ok(()));
+        }
         check("", Err("name cannot be empty"));
         check("Job", Err("name contains illegal character 'J'"));
         check("a b", Err("name contains illegal character ' '"));
         check("漢", Err("name contains illegal character '漢'"));
+        check("a.b", Err("name contains illegal character '.'"));
+        check("a٣", Err("name contains illegal character '٣'"));
+    }
+
+    #[test]
+    fn of_several_illegal_characters_the_first_is_named() {
+        check("ok.But Not", Err("name contains illegal character '.'"));
+        check("Über", Err("name contains illegal character 'Ü'"));
     }
 
     #[test]

@@ -131,3 +131,57 @@ impl Default for Retention {
         Self { executions_max: EXECUTIONS_PER_JOB_DEFAULT, age_max: None, output_bytes_max: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds to wait before an attempt, after a run of so many milliseconds.
+    #[track_caller]
+    fn check(backoff: RetryBackoff, run_ms: u64, attempt: u32, want_ms: u64) {
+        let wait = backoff.wait_before(attempt, Duration::from_millis(run_ms));
+        assert_eq!(wait, Duration::from_millis(want_ms), "run {run_ms} ms, attempt {attempt}");
+    }
+
+    /// The figures measured on, and computed for, Dkron.
+    #[test]
+    fn dkrons_wait_grows_with_the_run_time_and_hardly_with_the_attempts() {
+        for (run_ms, waits) in [
+            (0, [(2, 0), (3, 0), (5, 0)]),
+            (499, [(2, 0), (3, 0), (5, 0)]),
+            (500, [(2, 1_000), (3, 1_500), (5, 2_500)]),
+            (600, [(2, 1_000), (3, 1_500), (5, 2_500)]),
+            (1_200, [(2, 1_500), (3, 2_000), (5, 3_000)]),
+            (10_000, [(2, 3_000), (3, 3_500), (5, 4_500)]),
+            (3_600_000, [(2, 7_000), (3, 7_500), (5, 8_500)]),
+        ] {
+            for (attempt, want_ms) in waits {
+                check(RetryBackoff::Dkron, run_ms, attempt, want_ms);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fixed_wait_is_the_same_before_each_attempt() {
+        let fixed = RetryBackoff::Fixed { delay: Duration::from_secs(7) };
+        check(fixed, 0, 2, 7_000);
+        check(fixed, 3_600_000, 99, 7_000);
+    }
+
+    #[test]
+    fn an_exponential_wait_doubles_up_to_its_maximum() {
+        let (initial, max) = (Duration::from_secs(1), Duration::from_secs(60));
+        let doubling = RetryBackoff::Exponential { initial, max };
+        for (attempt, want_ms) in [(2, 1_000), (3, 2_000), (7, 32_000), (8, 60_000), (200, 60_000)]
+        {
+            check(doubling, 0, attempt, want_ms);
+        }
+    }
+
+    #[test]
+    fn no_wait_overflows() {
+        let longest = RetryBackoff::Exponential { initial: Duration::MAX, max: Duration::MAX };
+        assert_eq!(longest.wait_before(u32::MAX, Duration::MAX), Duration::MAX);
+        assert!(RetryBackoff::Dkron.wait_before(u32::MAX, Duration::MAX) > Duration::ZERO);
+    }
+}

@@ -457,6 +457,66 @@ fn a_forbidding_job_goes_on_after_a_crash() {
     assert_eq!(world.skips, []);
 }
 
+/// Dkron closes a run after four hours and starts another beside it.
+#[test]
+fn a_run_of_any_length_goes_on_and_forbids_the_next_whoever_leads() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.run_time.insert(name("a"), 9 * 60 * MIN + 30 * MIN);
+    world.set(forbid(job("a", "0 0 * * * *")));
+
+    for _ in 0..10 {
+        world.run_for(59 * MIN);
+        world.change_leader();
+    }
+    world.run_until("2030-01-01T10:30:00Z");
+    assert_eq!(world.started("a"), ["2030-01-01T01:00:00Z"]);
+    assert_eq!(world.skips_of("a").iter().map(|skip| skip.fires).sum::<u32>(), 9);
+    let running = world.starts[0].id.clone();
+    let reason = SkipReason::Forbidden { running };
+    assert!(world.skips.iter().all(|skip| skip.reason == reason), "{:?}", world.skips);
+
+    world.run_until("2030-01-01T11:30:00Z");
+
+    assert_eq!(world.started("a"), ["2030-01-01T01:00:00Z", "2030-01-01T11:00:00Z"]);
+    let status = world.status("a");
+    assert_eq!((status.success_count, status.error_count), (1, 0), "counted once");
+}
+
+/// Dkron asks every server before each fire, and starts nothing while one of them is silent.
+#[test]
+fn a_dead_node_keeps_no_forbidding_job_from_running_elsewhere() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.add_node("n2", 1);
+    let mut on_n1 = forbid(job("a", "* * * * * *"));
+    on_n1.tags.insert("node".to_owned(), "n1".to_owned());
+    world.set(on_n1);
+    world.run_for(5 * S + 500 * MS);
+
+    world.kill_node("n2");
+    world.run_for(10 * S);
+
+    assert_eq!(world.started("a").len(), 15);
+    assert_eq!(world.skips, []);
+}
+
+/// Dkron never closes a run of such a job that went with its process.
+#[test]
+fn the_lost_run_of_a_job_that_allows_overlap_is_closed_too() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.run_time.insert(name("a"), DAY);
+    world.set(job("a", "0 0 * * * *"));
+    world.run_until("2030-01-01T01:00:30Z");
+    let id = world.starts[0].id.clone();
+
+    world.crash(5 * S);
+    world.run_for(S);
+
+    assert_eq!(query::running_count(&world.tables), Ok(0));
+    let stored = query::execution(&world.tables, &name("a"), &id).unwrap().unwrap();
+    assert_eq!(stored.state, ExecutionState::Lost);
+    assert_eq!((world.status("a").status, world.status("a").error_count), (RunStatus::Failed, 1));
+}
+
 #[test]
 fn a_manual_run_starts_at_once_and_counts_for_forbid() {
     let mut world = World::new("2030-01-01T00:00:00Z");
@@ -558,6 +618,27 @@ fn a_child_runs_once_for_each_success_of_its_parent() {
 
     assert_eq!(world.started("parent").len(), 20);
     assert_eq!(world.started("child").len(), 5);
+}
+
+#[test]
+fn a_child_whose_parent_succeeded_runs_although_everything_crashes_then() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.set(job("parent", "0 0 * * * *"));
+    for child in ["child", "other"] {
+        world.set(Job { parent_job: Some(name("parent")), ..job(child, "") });
+    }
+    // The result is stored, and nobody has looked at what follows from it.
+    world.run_time.insert(name("parent"), 10 * S);
+    world.run_until("2030-01-01T01:00:10Z");
+    world.step(Input::Following);
+    world.run_for(S);
+    assert_eq!(world.status("parent").status, RunStatus::Success);
+    assert_eq!(world.started("child"), [""; 0]);
+
+    world.crash(20 * MIN);
+    world.run_for(S);
+
+    assert_eq!((world.started("child").len(), world.started("other").len()), (1, 1));
 }
 
 #[test]

@@ -61,6 +61,35 @@ fn names_are_three_letters_in_any_case() {
     check_same("0 0 0 ? jan,Feb,DEC mon-FRI", "0 0 0 ? 1,2,12 1-5");
     check_same("0 0 0 ? MAR-9/2 ?", "0 0 0 ? 3,5,7,9 ?");
     check_same("0 0 0 ? * SAT/1", "0 0 0 ? * 6");
+    let months =
+        ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+    for (number, name) in (1..).zip(months) {
+        check_same(&format!("0 0 0 ? {name} ?"), &format!("0 0 0 ? {number} ?"));
+    }
+    for (number, name) in ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"].iter().enumerate() {
+        check_same(&format!("0 0 0 ? * {name}"), &format!("0 0 0 ? * {number}"));
+    }
+}
+
+#[test]
+fn each_field_takes_its_range_and_nothing_beyond() {
+    for (field, min, max) in [(0, 0, 59), (1, 0, 59), (2, 0, 23), (3, 1, 31), (4, 1, 12), (5, 0, 6)]
+    {
+        let with = |value: u32| {
+            let mut fields = ["0", "0", "0", "?", "*", "?"].map(str::to_owned);
+            fields[field] = value.to_string();
+            fields.join(" ")
+        };
+        assert!(parse(&with(min)).is_ok() && parse(&with(max)).is_ok(), "field {field}");
+        let above = max + 1;
+        check_refused(
+            &with(above),
+            &format!("end of range ({above}) above maximum ({max}): {above}"),
+        );
+        if min == 1 {
+            check_refused(&with(0), "beginning of range (0) below minimum (1): 0");
+        }
+    }
 }
 
 #[test]
@@ -84,6 +113,7 @@ fn fields_are_separated_by_any_white_space() {
 fn the_texts_of_refusals_are_dkrons() {
     check_refused("", "empty spec string");
     check_refused("* * * *", "expected exactly 6 fields, found 4: [* * * *]");
+    check_refused("* * * * * * *", "expected exactly 6 fields, found 7: [* * * * * * *]");
     check_refused("@x", "unrecognized descriptor: @x");
     check_refused(
         "@every 1d",
@@ -151,7 +181,12 @@ fn a_prefix_names_the_zone_before_fields_and_most_descriptors() {
     for expr in ["TZ=Asia/Tokyo @daily", "CRON_TZ=Asia/Tokyo 0 0 0 * * *"] {
         assert_eq!(parse(expr).unwrap(), parse_in("Asia/Tokyo", "0 0 0 * * *"));
     }
-    for descriptor in ["@minutely", "@manually", "@at 2030-01-01T00:00:00Z"] {
+    for descriptor in [
+        "@minutely",
+        "@manually",
+        "@at 2030-01-01T00:00:00Z",
+        "@after 2030-01-01T00:00:00Z <PT2H",
+    ] {
         let expr = format!("TZ=Asia/Tokyo {descriptor}");
         check_refused(&expr, &format!("unrecognized descriptor: {descriptor}"));
     }
@@ -238,6 +273,58 @@ fn after_takes_a_date_and_a_marked_grace_period() {
     );
 }
 
+#[test]
+fn after_takes_dkrons_accepted_grace_periods_and_dates_and_refuses_its_refused_ones() {
+    const DATE: &str = "2030-01-01T00:00:00Z";
+    let with = |date: &str, grace: &str| format!("@after {date} {grace}");
+    for grace in [
+        "<PT2H",
+        "<P1D",
+        "<P1DT2H30M",
+        "<P1Y2M3DT4H5M6S",
+        "<PT1.5S",
+        "<PT0.5S",
+        "<P1M",
+        "<PT1M",
+        "<P293Y",
+    ] {
+        assert!(parse(&with(DATE, grace)).is_ok(), "{grace}");
+    }
+    for grace in [
+        "PT2H", "", "< PT2H", "<PT2H extra", "<", "<P", "<PT", "<P0D", "<PT0S", "<P2H", "<P1W",
+        "<pt2h", "<-PT2H", "<P-1D", "<PT1.5H", "<P1.5D", "<PT1,5S", "<2h",
+        "<P99999999999999999999D",
+    ] {
+        assert!(parse(&with(DATE, grace)).is_err(), "{grace}");
+    }
+    for (date, utc) in [
+        (DATE, DATE),
+        ("2030-01-01T00:00:00+02:00", "2029-12-31T22:00:00Z"),
+        ("2030-01-01T00:00:00.123Z", "2030-01-01T00:00:00.123Z"),
+    ] {
+        let due = parse(&with(date, "<PT2H")).unwrap().next_after(at("2029-01-01T00:00:00Z"));
+        assert_eq!(due, Some(at(utc)), "{date}");
+    }
+    for date in ["2030-01-01", "2030-01-01T00:00:00", "2030-01-01t00:00:00z"] {
+        let error = parse(&with(date, "<PT2H")).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("failed to parse date in @after: {date}: ")), "{error}");
+    }
+    let blank = format!(" @after {DATE} <PT2H");
+    check_refused(
+        &blank,
+        &format!("expected exactly 6 fields, found 3: [@after {DATE} <PT2H]"),
+    );
+}
+
+#[test]
+fn at_takes_one_date_and_nothing_behind_it() {
+    for expr in ["@at 2030-01-01T00:00:00Z x", "@at 2030-01-01T00:00:00Z "] {
+        let error = parse(expr).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("failed to parse date {expr}: ")), "{error}");
+        assert!(error.contains("extra text"), "{error}");
+    }
+}
+
 #[track_caller]
 fn check_hash(job: &str, expr: &str, want: &str) {
     let context = ScheduleContext { job, ..ScheduleContext::default() };
@@ -314,6 +401,8 @@ fn a_day_matches_both_fields_if_one_is_an_unrestricted_star_else_either() {
     check("0 0 0 ? * 5", &["2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z"]);
     check("0 0 0 */1 * 5", &["2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z"]);
     check("0 0 0 13,* * 5", &["2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z"]);
+    check("0 0 0 13 * 5,*", &["2026-01-13T00:00:00Z", "2026-02-13T00:00:00Z"]);
+    check("0 0 0 13 * */1", &["2026-01-13T00:00:00Z", "2026-02-13T00:00:00Z"]);
     // A step is no star: every odd day, and Fridays.
     check(
         "0 0 0 */2 * 5",

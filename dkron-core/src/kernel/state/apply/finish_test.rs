@@ -6,7 +6,7 @@ use crate::kernel::model::{
     ExecutionState, Job, LostRunPolicy, RetryBackoff, RunStatus, SkipReason,
 };
 use crate::kernel::state::apply::harness::{World, at, child, job, kinds, name};
-use crate::kernel::state::{Command, Event, Outcome, Rejection, query};
+use crate::kernel::state::{Command, Event, Outcome, Rejection, Report, query};
 
 use ExecutionState::{Cancelled, Failed, Lost, Succeeded};
 
@@ -84,6 +84,107 @@ fn a_fire_on_several_nodes_is_complete_with_the_last_of_them() {
     assert_eq!(world.counts("a"), (RunStatus::PartiallyFailed, 2, 1));
 }
 
+/// Ends a fire on two nodes, of a job with a child and of an ephemeral one.
+#[track_caller]
+fn check_complete(results: [ExecutionState; 2], want: RunStatus) {
+    let is_success = want == RunStatus::Success;
+    let mut world = World::new();
+    world.set(job("parent"));
+    world.set(child("child", "parent"));
+    let ids = world.start("parent", &["n1", "n2"]);
+    world.finish("parent", &ids[0], results[0]);
+    assert_eq!(world.due_of("child"), [], "{results:?}: a node is still at it");
+    world.finish("parent", &ids[1], results[1]);
+    assert_eq!(world.counts("parent").0, want, "{results:?}");
+    assert_eq!(world.due_of("child").len(), usize::from(is_success), "{results:?}");
+
+    let mut world = World::new();
+    world.set(Job { ephemeral: true, ..job("once") });
+    let ids = world.start("once", &["n1", "n2"]);
+    world.finish("once", &ids[0], results[0]);
+    assert!(world.has("once"), "{results:?}: a node is still at it");
+    world.finish("once", &ids[1], results[1]);
+    assert_eq!(world.has("once"), !is_success, "{results:?}");
+}
+
+#[test]
+fn only_a_success_on_every_node_starts_children_and_ends_an_ephemeral_job() {
+    check_complete([Succeeded, Succeeded], RunStatus::Success);
+    check_complete([Succeeded, Failed], RunStatus::PartiallyFailed);
+    check_complete([Failed, Succeeded], RunStatus::PartiallyFailed);
+    check_complete([Lost, Succeeded], RunStatus::PartiallyFailed);
+    check_complete([Failed, Failed], RunStatus::Failed);
+}
+
+#[test]
+fn the_times_of_an_execution_are_those_of_its_node() {
+    let mut world = World::new();
+    world.set(job("a"));
+    world.now = at(60);
+    let ids = world.start("a", &["n1"]);
+    assert_eq!(world.executions("a")[0].started_at, at(60), "due, until the node has reported");
+    world.now = at(100);
+    let report = Report {
+        started_at: Some(at(63)),
+        finished_at: at(72),
+        ..world.report("a", &ids[0], Failed)
+    };
+
+    world.run(Command::Finish(Box::new(report)));
+
+    let execution = &world.executions("a")[0];
+    assert_eq!((execution.started_at, execution.finished_at), (at(63), Some(at(72))));
+    let status = world.status("a");
+    assert_eq!((status.last_success, status.last_error), (None, Some(at(72))));
+}
+
+#[test]
+fn each_node_and_each_attempt_of_a_fire_is_counted() {
+    let mut world = World::new();
+    world.set(retrying("a", 1));
+    for id in world.start("a", &["n1", "n2", "n3"]) {
+        world.finish("a", &id, if id.node.as_str() == "n2" { Failed } else { Succeeded });
+    }
+    assert_eq!(world.counts("a"), (RunStatus::Untriggered, 2, 1));
+
+    let retried = world.start("a", &["n2"]);
+    world.finish("a", &retried[0], Succeeded);
+
+    assert_eq!(world.counts("a"), (RunStatus::Success, 3, 1));
+    let today = query::stats(&world.tables, world.now, 1).unwrap()[0].clone();
+    assert_eq!((today.success_count, today.failed_count), (3, 1));
+}
+
+#[test]
+fn a_result_that_comes_after_its_run_was_closed_as_lost_counts_for_nothing() {
+    for result in [Succeeded, Failed] {
+        let mut world = World::new();
+        world.set(job("a"));
+        let ids = world.start("a", &["n1"]);
+        let late = world.report("a", &ids[0], result);
+        world.finish("a", &ids[0], Lost);
+
+        let why = world.refused(Command::Finish(Box::new(late)));
+
+        assert!(matches!(why, Rejection::ExecutionNotRunning { .. }), "{why}");
+        assert_eq!(world.counts("a"), (RunStatus::Failed, 0, 1));
+    }
+}
+
+#[test]
+fn the_end_of_a_run_of_a_job_that_is_gone_is_refused() {
+    let mut world = World::new();
+    world.set(job("a"));
+    let ids = world.start("a", &["n1"]);
+    let report = world.report("a", &ids[0], Succeeded);
+    world.run(Command::DeleteJob { job: name("a") });
+
+    let why = world.refused(Command::Finish(Box::new(report)));
+
+    assert!(matches!(why, Rejection::ExecutionNotRunning { .. }), "{why}");
+    assert_eq!(world.left_over(), Vec::<&str>::new());
+}
+
 #[test]
 fn a_repeated_report_is_harmless_and_a_different_one_is_refused() {
     let mut world = World::new();
@@ -91,7 +192,7 @@ fn a_repeated_report_is_harmless_and_a_different_one_is_refused() {
     world.set(child("b", "a"));
     let ids = world.start("a", &["n1"]);
     let report = world.report("a", &ids[0], Succeeded);
-    let finish = |report: &crate::kernel::state::Report| Command::Finish(Box::new(report.clone()));
+    let finish = |report: &Report| Command::Finish(Box::new(report.clone()));
     assert_eq!(world.run(finish(&report)), Outcome::Done);
     let before = world.tables.clone();
 

@@ -37,6 +37,21 @@ fn the_newest_executions_are_kept() {
 }
 
 #[test]
+fn a_hundred_executions_are_kept_unless_something_else_is_asked_for() {
+    let mut world = World::new();
+    world.set(job("a"));
+    world.set(job("b"));
+    let ids = world.start_manual("b", &["n1"]);
+    world.finish("b", &ids[0], ExecutionState::Succeeded);
+
+    run_times(&mut world, 105, 0);
+
+    let kept = world.executions("a");
+    assert_eq!((kept.len(), kept[0].fire_time), (100, at(6)));
+    assert_eq!(world.executions("b").len(), 1, "each job has a history of its own");
+}
+
+#[test]
 fn a_running_execution_is_never_removed() {
     let mut world = World::new();
     world.set(keeping(1));
