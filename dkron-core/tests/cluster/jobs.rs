@@ -44,6 +44,32 @@ async fn a_bad_job_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_refused_write_leaves_the_stored_job_alone() {
+    let cluster = in_memory("jobs-refused").await;
+    set(&cluster, by_hand("parent")).await;
+    set(&cluster, every_second("kept").disabled().metadata("owner", "first")).await;
+    let before = cluster.job("kept").unwrap();
+
+    for (change, kind) in [
+        (
+            every_second("kept").metadata("owner", "second").schedule("x"),
+            ErrorKind::InvalidArgument,
+        ),
+        (
+            every_second("kept").metadata("owner", "second").timezone("Mars"),
+            ErrorKind::InvalidArgument,
+        ),
+        (every_second("kept").metadata("owner", "second").after("nobody"), ErrorKind::NotFound),
+    ] {
+        let refused = cluster.set_job(change.build().unwrap()).await.err().unwrap();
+        assert_eq!(refused.kind(), kind, "{}", refused.report());
+    }
+
+    assert_eq!(cluster.job("kept").unwrap(), before);
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn pages_hold_every_job_once_in_the_order_of_names() {
     let cluster = in_memory("jobs-pages").await;
     let names: Vec<String> = (0..25).map(|number| format!("job-{number:02}")).collect();

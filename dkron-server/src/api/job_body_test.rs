@@ -86,6 +86,51 @@ fn recorded_refusals_have_their_texts() {
     assert!(checked > 80, "{checked} refusals in the recordings");
 }
 
+/// Goal: of several faults Dkron's first one is told.
+/// Method: a job with all of them; each is told, and put right, in turn.
+#[test]
+fn of_several_faults_the_first_in_dkrons_order_is_told() {
+    let mut body = serde_json::json!({
+        "name": "", "parent_job": "a", "schedule": "x", "concurrency": "x", "timezone": "Mars",
+        "executor": "shell", "executor_config": {"timeout": "soon", "mem_limit": "1.2.3"},
+    });
+    let schedule = "can't parse job schedule: expected exactly 6 fields, found 1: [x]";
+    let concurrency = "invalid concurrency policy value, use \"allow\" or \"forbid\"";
+    let mem_limit = "Error parsing job memory limit value: invalid numeric value in memory limit: \
+                     1.2.3";
+    for (want, key, right) in [
+        ("name cannot be empty", "/name", "a.b"),
+        ("name contains illegal character '.'", "/name", "a"),
+        ("the job can not have itself as parent", "/parent_job", "p"),
+        (schedule, "/schedule", ""),
+        (concurrency, "/concurrency", "forbid"),
+        ("unknown time zone Mars", "/timezone", "UTC"),
+        ("Error parsing job timeout value", "/executor_config/timeout", "1m"),
+        (mem_limit, "/executor_config/mem_limit", "1.2KB"),
+    ] {
+        let text = refusal(body.to_string().as_bytes());
+        assert_eq!(text, Some(format!("Job validation failed: {want}.")), "{body}");
+        *body.pointer_mut(key).unwrap() = right.into();
+    }
+    assert_eq!(refusal(body.to_string().as_bytes()), None, "a child needs no schedule");
+}
+
+#[test]
+fn what_dkron_does_not_look_at_is_accepted() {
+    for more in [
+        r#""executor":"no-such""#,
+        r#""executor":"http","executor_config":{"timeout":"soon","url":"::","x":"y"}"#,
+        r#""executor":"shell","executor_config":{"command":"'","no-such-key":"1"}"#,
+        r#""tags":{"role":"web:many","":"","a:b":"c:d:e"}"#,
+        r#""owner_email":"nobody""#,
+        r#""starts_at":"2031-01-01T00:00:00Z","expires_at":"2030-01-01T00:00:00Z""#,
+        r#""processors":{"no-such":{}}"#,
+    ] {
+        let body = format!(r#"{{"name":"a","schedule":"@daily",{more}}}"#);
+        assert_eq!(refusal(body.as_bytes()), None, "{body}");
+    }
+}
+
 #[test]
 fn numbers_that_cannot_be_stored_are_refused() {
     for (body, number) in [

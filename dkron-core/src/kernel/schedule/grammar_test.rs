@@ -181,12 +181,9 @@ fn a_prefix_names_the_zone_before_fields_and_most_descriptors() {
     for expr in ["TZ=Asia/Tokyo @daily", "CRON_TZ=Asia/Tokyo 0 0 0 * * *"] {
         assert_eq!(parse(expr).unwrap(), parse_in("Asia/Tokyo", "0 0 0 * * *"));
     }
-    for descriptor in [
-        "@minutely",
-        "@manually",
-        "@at 2030-01-01T00:00:00Z",
-        "@after 2030-01-01T00:00:00Z <PT2H",
-    ] {
+    for descriptor in
+        ["@minutely", "@manually", "@at 2030-01-01T00:00:00Z", "@after 2030-01-01T00:00:00Z <PT2H"]
+    {
         let expr = format!("TZ=Asia/Tokyo {descriptor}");
         check_refused(&expr, &format!("unrecognized descriptor: {descriptor}"));
     }
@@ -291,8 +288,24 @@ fn after_takes_dkrons_accepted_grace_periods_and_dates_and_refuses_its_refused_o
         assert!(parse(&with(DATE, grace)).is_ok(), "{grace}");
     }
     for grace in [
-        "PT2H", "", "< PT2H", "<PT2H extra", "<", "<P", "<PT", "<P0D", "<PT0S", "<P2H", "<P1W",
-        "<pt2h", "<-PT2H", "<P-1D", "<PT1.5H", "<P1.5D", "<PT1,5S", "<2h",
+        "PT2H",
+        "",
+        "< PT2H",
+        "<PT2H extra",
+        "<",
+        "<P",
+        "<PT",
+        "<P0D",
+        "<PT0S",
+        "<P2H",
+        "<P1W",
+        "<pt2h",
+        "<-PT2H",
+        "<P-1D",
+        "<PT1.5H",
+        "<P1.5D",
+        "<PT1,5S",
+        "<2h",
         "<P99999999999999999999D",
     ] {
         assert!(parse(&with(DATE, grace)).is_err(), "{grace}");
@@ -310,10 +323,7 @@ fn after_takes_dkrons_accepted_grace_periods_and_dates_and_refuses_its_refused_o
         assert!(error.starts_with(&format!("failed to parse date in @after: {date}: ")), "{error}");
     }
     let blank = format!(" @after {DATE} <PT2H");
-    check_refused(
-        &blank,
-        &format!("expected exactly 6 fields, found 3: [@after {DATE} <PT2H]"),
-    );
+    check_refused(&blank, &format!("expected exactly 6 fields, found 3: [@after {DATE} <PT2H]"));
 }
 
 #[test]
