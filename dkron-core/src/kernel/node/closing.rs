@@ -43,9 +43,12 @@ impl Closing {
 }
 
 fn command(execution: &Execution, ending: Ending, now: Timestamp) -> Command {
-    let state = match ending {
-        Ending::Lost => ExecutionState::Lost,
-        Ending::Cancelled => ExecutionState::Cancelled,
+    let (state, why) = match ending {
+        Ending::Lost => (
+            ExecutionState::Lost,
+            "lost: the process that ran it is gone, and what it did is not known\n",
+        ),
+        Ending::Cancelled => (ExecutionState::Cancelled, "cancelled: before it started\n"),
         Ending::Withdrawn => {
             return Command::Withdraw {
                 job: execution.job.clone(),
@@ -62,6 +65,7 @@ fn command(execution: &Execution, ending: Ending, now: Timestamp) -> Command {
         started_at: None,
         finished_at: now.max(execution.started_at),
         state,
-        output: StoredOutput::default(),
+        // Nobody else can say it: whoever looks at the execution sees a failure without a word.
+        output: StoredOutput { bytes: why.into(), ..StoredOutput::default() },
     }))
 }

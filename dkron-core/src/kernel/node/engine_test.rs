@@ -518,6 +518,34 @@ fn the_lost_run_of_a_job_that_allows_overlap_is_closed_too() {
 }
 
 #[test]
+fn an_execution_that_the_leader_ends_says_why() {
+    let output = |world: &World| {
+        let id = world.claims[0].execution.id.clone();
+        let output = query::output(&world.tables, &name("a"), &id).unwrap().unwrap();
+        assert_eq!((output.packing, output.bytes_total), (0, 0), "plain, and not the run's words");
+        String::from_utf8(output.bytes).unwrap()
+    };
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.run_time.insert(name("a"), DAY);
+    world.set(job("a", "0 0 * * * *"));
+    world.run_until("2030-01-01T01:00:30Z");
+    world.crash(5 * S);
+    world.run_for(S);
+    assert_eq!(
+        output(&world),
+        "lost: the process that ran it is gone, and what it did is not known\n"
+    );
+
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.set(job("a", "0 * * * * *"));
+    world.run_until("2030-01-01T00:00:59.999Z");
+    let execution = world.claims[0].execution.id.clone();
+    world.command(Command::Cancel { job: name("a"), execution });
+    world.run_for(S);
+    assert_eq!(output(&world), "cancelled: before it started\n");
+}
+
+#[test]
 fn a_manual_run_starts_at_once_and_counts_for_forbid() {
     let mut world = World::new("2030-01-01T00:00:00Z");
     world.run_time.insert(name("a"), 80 * S);
