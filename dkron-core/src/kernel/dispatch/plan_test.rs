@@ -496,6 +496,17 @@ fn a_dependent_run_starts_like_any_fire_of_its_job() {
 }
 
 #[test]
+fn dependent_runs_start_together() {
+    let parent_job = Some(name("parent"));
+    let child = |text| Job { parent_job: parent_job.clone(), ..job(text, "") };
+    let mut desk = Desk::with([job("parent", "0 * * * * *"), child("b"), child("a")]);
+    desk.decide("00:01:00");
+    desk.finish("parent", ExecutionState::Succeeded);
+
+    check(&desk.decide("00:01:00"), &["00:01:00 start n1 -> never"; 2]);
+}
+
+#[test]
 fn a_dependent_run_is_checked_like_any_fire_of_its_job() {
     let parent_job = Some(name("parent"));
     let child = Job { parent_job: parent_job.clone(), ..job("child", "") };
