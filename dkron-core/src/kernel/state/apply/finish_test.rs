@@ -151,7 +151,7 @@ fn each_node_and_each_attempt_of_a_fire_is_counted() {
     world.finish("a", &retried[0], Succeeded);
 
     assert_eq!(world.counts("a"), (RunStatus::Success, 3, 1));
-    let today = query::stats(&world.tables, world.now, 1).unwrap()[0].clone();
+    let today = query::stats(&world.tables, world.now, 1).unwrap()[0];
     assert_eq!((today.success_count, today.failed_count), (3, 1));
 }
 
