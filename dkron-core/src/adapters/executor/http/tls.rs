@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 
-use super::trust::{Anyone, Pinned};
+use super::trust::Verifier;
 use crate::adapters::executor::error_text;
 use crate::limits;
 
@@ -118,20 +118,18 @@ fn build(keys: &TlsKeys) -> TlsConfig {
 
 /// Makes the settings of a client.
 fn client(keys: &TlsKeys, provider: &Arc<CryptoProvider>, warnings: &mut String) -> ClientConfig {
-    let builder = || {
-        ClientConfig::builder_with_provider(Arc::clone(provider))
-            .with_safe_default_protocol_versions()
-            .expect("invariant: ring speaks the default versions")
-    };
+    let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .expect("invariant: ring speaks the default versions");
     let own_roots = keys.roots.as_deref().and_then(|path| roots_of_file(path, warnings));
-    let pinned =
-        own_roots.and_then(|(roots, certificates)| Pinned::new(roots, certificates, provider));
-    let builder = match pinned {
-        _ if keys.is_peer_trusted => {
-            builder().dangerous().with_custom_certificate_verifier(Arc::new(Anyone::new(provider)))
-        }
-        Some(pinned) => builder().dangerous().with_custom_certificate_verifier(Arc::new(pinned)),
-        None => builder().with_root_certificates(roots_of_system(warnings)),
+    let verifier = match own_roots {
+        _ if keys.is_peer_trusted => Some(Verifier::of_anyone(provider)),
+        Some((roots, certificates)) => Verifier::of_pinned(roots, certificates, provider),
+        None => None,
+    };
+    let builder = match verifier {
+        Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+        None => builder.with_root_certificates(roots_of_system(warnings)),
     };
     let Some((certificates, key)) = identity(keys, warnings) else {
         return builder.with_no_client_auth();

@@ -9,27 +9,42 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Believes the certificates of a file, and whom they vouch for.
-///
-/// A server that shows one of these certificates itself is believed too, if it is valid now and for
-/// this name. People make such a certificate with one command, as its own authority; the library
-/// refuses an authority as a server's certificate, Dkron accepts it.
+/// Checks a server by other rules than those of the web.
 #[derive(Debug)]
-pub(super) struct Pinned {
-    chain: Arc<WebPkiServerVerifier>,
-    certificates: Vec<CertificateDer<'static>>,
+pub(super) struct Verifier {
+    trust: Trust,
+    provider: Arc<CryptoProvider>,
 }
 
-impl Pinned {
+/// Whom to believe.
+#[derive(Debug)]
+enum Trust {
+    /// Whoever holds the key of the certificate that is shown, whatever it says.
+    Anyone,
+    /// The certificates of a file, and whom they vouch for.
+    ///
+    /// A server that shows one of these certificates itself is believed too, if it is valid now and
+    /// for this name. People make such a certificate with one command, as its own authority; the
+    /// library refuses an authority as a server's certificate, Dkron accepts it.
+    Pinned { chain: Arc<WebPkiServerVerifier>, certificates: Vec<CertificateDer<'static>> },
+}
+
+impl Verifier {
+    /// Believes anyone.
+    pub(super) fn of_anyone(provider: &Arc<CryptoProvider>) -> Self {
+        Self { trust: Trust::Anyone, provider: Arc::clone(provider) }
+    }
+
     /// Believes `roots`, made of `certificates`; `None` if there are none.
-    pub(super) fn new(
+    pub(super) fn of_pinned(
         roots: RootCertStore,
         certificates: Vec<CertificateDer<'static>>,
         provider: &Arc<CryptoProvider>,
     ) -> Option<Self> {
         let chain =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-        Some(Self { chain: chain.build().ok()?, certificates })
+        let trust = Trust::Pinned { chain: chain.build().ok()?, certificates };
+        Some(Self { trust, provider: Arc::clone(provider) })
     }
 }
 
@@ -45,7 +60,7 @@ fn is_authority(error: &Error) -> bool {
     }
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -54,62 +69,16 @@ impl ServerCertVerifier for Pinned {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let chain = &self.chain;
+        let Trust::Pinned { chain, certificates } = &self.trust else {
+            return Ok(ServerCertVerified::assertion());
+        };
         match chain.verify_server_cert(end_entity, intermediates, name, ocsp_response, now) {
-            Err(error) if is_authority(&error) && self.certificates.contains(end_entity) => {
+            Err(error) if is_authority(&error) && certificates.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
             verdict => verdict,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
-    }
-}
-
-/// Believes whoever holds the key of the certificate that is shown, whatever it says.
-#[derive(Debug)]
-pub(super) struct Anyone {
-    provider: Arc<CryptoProvider>,
-}
-
-impl Anyone {
-    /// Checks signatures with `provider`.
-    pub(super) fn new(provider: &Arc<CryptoProvider>) -> Self {
-        Self { provider: Arc::clone(provider) }
-    }
-}
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
