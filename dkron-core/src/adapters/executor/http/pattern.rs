@@ -161,19 +161,7 @@ fn bracket(rest: &mut Peekable<Chars<'_>>, rust: &mut String) -> Option<()> {
                 rust.push(']');
                 return Some(());
             }
-            '[' if rest.peek() == Some(&':') => {
-                let name: String = rest.clone().take_while(|c| *c != ']').collect();
-                if let Some(class) = name.strip_prefix(':').and_then(|name| name.strip_suffix(':'))
-                {
-                    if !POSIX_CLASSES.contains(&class.strip_prefix('^').unwrap_or(class)) {
-                        return None;
-                    }
-                    rest.nth(name.chars().count());
-                    rust.push_str(&format!("[{name}]"));
-                } else {
-                    literal(c, rust);
-                }
-            }
+            '[' if rest.peek() == Some(&':') => posix_class(rest, rust)?,
             '\\' => {
                 let escaped = rest.next()?;
                 match class(escaped) {
@@ -190,14 +178,35 @@ fn bracket(rest: &mut Peekable<Chars<'_>>, rust: &mut String) -> Option<()> {
     }
 }
 
+/// Writes `[:name:]` in brackets, of which the bracket is read; a plain bracket if it is not that.
+fn posix_class(rest: &mut Peekable<Chars<'_>>, rust: &mut String) -> Option<()> {
+    let is_of_name = |c: &char| !matches!(c, ':' | ']');
+    let name: String = rest.clone().skip(1).take_while(is_of_name).collect();
+    let length = name.chars().count();
+    if !rest.clone().skip(1 + length).take(2).eq([':', ']']) {
+        literal('[', rust);
+        return Some(());
+    }
+    if !POSIX_CLASSES.contains(&name.strip_prefix('^').unwrap_or(&name)) {
+        return None;
+    }
+    rest.nth(length + 2);
+    rust.push_str(&format!("[:{name}:]"));
+    Some(())
+}
+
 /// Writes a brace, which is read: of a repetition if one follows, else a plain character.
 ///
 /// Returns whether it was a repetition; `None` if its numbers are too large, or descend.
 fn brace(rest: &mut Peekable<Chars<'_>>, rust: &mut String) -> Option<bool> {
-    let inside: String = rest.clone().take_while(|c| *c != '}').collect();
+    let is_of_numbers = |c: &char| c.is_ascii_digit() || *c == ',';
+    let inside: String = rest.clone().take_while(is_of_numbers).collect();
     let is_closed = rest.clone().nth(inside.len()) == Some('}');
     let (least, most) = inside.split_once(',').unwrap_or((&inside, &inside));
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |text: &str| {
+        let is_padded = text.len() > 1 && text.starts_with('0');
+        !text.is_empty() && !is_padded && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
     if !is_closed || !is_number(least) || !(most.is_empty() || is_number(most)) {
         rust.push_str("\\{");
         return Some(false);
@@ -233,15 +242,48 @@ mod tests {
         check(r"\<\/\>", r"<\/>");
         check("[]a][^]a]", r"[\]a][^\]a]");
         check("[[:alpha:][x&&y~~z]", r"[[:alpha:]\[x\&\&y\~\~z]");
+        check("[[:^digit:][:alpha][:x]", r"[[:^digit:]\[\:alpha][\:x]");
         check("[+--][a-]", r"[\+-\-][a-]");
         check(r"\pL\p{Greek}\PN", r"\pL\p{Greek}\PN");
     }
 
     #[test]
+    fn a_number_that_begins_with_zero_is_no_repetition() {
+        let check = |go: &str, want: &str| assert_eq!(rust_pattern(go).as_deref(), Some(want));
+        check("a{0}b{02}c{1,02}", r"a{0}b\{02}c\{1,02}");
+        check("a{0,2}", "a{0,2}");
+    }
+
+    /// Goal: the work is proportional to the pattern; a job may be of some megabytes.
+    #[test]
+    fn a_pattern_is_written_out_in_time_proportional_to_its_length() {
+        for piece in ["{", "{1", "{1,", "[[:", "(?", "\\Q"] {
+            let started = std::time::Instant::now();
+            let _ = rust_pattern(&piece.repeat((1 << 20) / piece.len()));
+            assert!(started.elapsed().as_secs() < 5, "{piece:?} {:?}", started.elapsed());
+        }
+    }
+
+    #[test]
     fn what_go_refuses_is_refused() {
         for go in [
-            r"\1", r"\u0041", r"\Z", r"\", "[a", r"[a\", "a{1001}", "a{3,2}", r"\é", r"[\b]",
-            "a**", "a+?+", "a{2}{3}", "(?x)a", "(?i-u:a)",
+            r"\1",
+            r"\u0041",
+            r"\Z",
+            r"\",
+            "[a",
+            r"[a\",
+            "a{1001}",
+            "a{3,2}",
+            r"\é",
+            r"[\b]",
+            "[[:Alpha:]]",
+            "[[:no[pe:]]",
+            "a**",
+            "a+?+",
+            "a{2}{3}",
+            "(?x)a",
+            "(?i-u:a)",
         ] {
             assert_eq!(rust_pattern(go), None, "{go:?}");
         }

@@ -11,6 +11,10 @@ use super::pattern::rust_pattern;
 /// Largest compiled pattern, in bytes; a larger one matches nothing, as an invalid one does.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
+/// Longest pattern, in bytes. A longer one would compile to more than [`PATTERN_BYTES_MAX`] anyway;
+/// reading it takes some hundred times its length of memory, and a job may have megabytes of it.
+const PATTERN_TEXT_BYTES_MAX: usize = 1 << 16;
+
 /// A search for the first place at which a pattern matches, over bytes handed in piece by piece.
 ///
 /// An automaton takes one byte after the other, so nothing of the body is held, and no pattern
@@ -25,6 +29,9 @@ pub(super) struct BodySearch {
 impl BodySearch {
     /// Begins a search for a pattern in Go's dialect; `None` if it is invalid.
     pub(super) fn new(pattern: &str) -> Option<Self> {
+        if pattern.len() > PATTERN_TEXT_BYTES_MAX {
+            return None;
+        }
         let dfa = DFA::builder()
             .configure(DFA::config().skip_cache_capacity_check(true))
             .syntax(syntax::Config::new().utf8(false))
@@ -105,6 +112,17 @@ mod tests {
         {
             assert_eq!(search(pattern, b"x"), None, "{pattern:?}");
         }
+    }
+
+    #[test]
+    fn a_pattern_beyond_the_limits_is_none() {
+        assert_eq!(search(&"x".repeat(1000), "x".repeat(1000).as_bytes()), Some(true));
+        assert_eq!(search(&"x".repeat(PATTERN_TEXT_BYTES_MAX), b"x"), None);
+        assert_eq!(
+            search(&format!("[{}]", "x".repeat(PATTERN_TEXT_BYTES_MAX - 2)), b"x"),
+            Some(true)
+        );
+        assert_eq!(search(&format!("[{}]", "x".repeat(PATTERN_TEXT_BYTES_MAX)), b"x"), None);
     }
 
     #[test]
