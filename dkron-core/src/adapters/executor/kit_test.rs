@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::kernel::time::Timestamp;
 use crate::ports::{
-    CapturedOutput, ExecutorPort, OutputCapture, OutputNews, RunContext, RunEnd, RunOutcome,
+    CapturedOutput, ExecutorPort, Output, OutputCapture, OutputNews, OutputWriter, RunContext,
+    RunEnd, RunOutcome,
 };
 
 /// One run, and what it writes.
@@ -41,6 +43,13 @@ impl TestRun {
             cancel: CancellationToken::new(),
         };
         Self { executor, context, capture }
+    }
+
+    /// Sends its output to a slow place, and returns that.
+    pub(super) fn slow_down(&mut self) -> Arc<SlowOutput> {
+        let output = Arc::new(SlowOutput::default());
+        self.context.output = OutputWriter::new(Arc::clone(&output) as Arc<dyn Output>);
+        output
     }
 
     /// Runs it, with a bound that no test comes near.
@@ -77,6 +86,25 @@ impl TestRun {
     }
 }
 
+/// Takes its time with what it is given: who writes to it is always behind who writes to the run.
+#[derive(Default)]
+pub(super) struct SlowOutput {
+    /// Tells of each write.
+    pub(super) wrote: Notify,
+}
+
+impl Output for SlowOutput {
+    fn write(&self, _: &[u8]) {
+        self.wrote.notify_one();
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(5) {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn progress(&self, _: f64, _: &str) {}
+}
+
 /// Compares what was kept with a text.
 #[track_caller]
 pub(super) fn assert_output(output: &CapturedOutput, want: &str) {
@@ -86,6 +114,31 @@ pub(super) fn assert_output(output: &CapturedOutput, want: &str) {
 /// The end of a run; no error if it is empty.
 pub(super) fn ended(outcome: RunOutcome, error: &str) -> RunEnd {
     RunEnd { outcome, error: (!error.is_empty()).then(|| error.to_owned()) }
+}
+
+/// Runs a test again in a process of its own, prepared by a line of shell; true in that process.
+///
+/// For what a process has once: its environment, its limits, its open files, its children.
+#[track_caller]
+pub(super) fn is_alone(module: &str, test: &str, setup: &str) -> bool {
+    const INSIDE: &str = "TEST_IN_A_PROCESS_OF_ITS_OWN";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let (_, module) = module.split_once("::").unwrap();
+
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", &format!("{setup}\nexec \"$0\" \"$@\"")])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("{module}::{test}"), "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
+    false
 }
 
 /// Returns the memory that this process holds, in bytes.

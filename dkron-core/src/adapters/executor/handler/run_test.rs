@@ -175,6 +175,35 @@ async fn a_timeout_asks_the_function_to_end_and_fails_the_run() {
     }
 }
 
+/// Goal: a function that uses up all its task may do at each turn leaves some to look at the clock.
+#[tokio::test]
+async fn a_busy_function_holds_off_neither_its_timeout_nor_a_cancellation() {
+    let registry = registry();
+    registry.register_async("backup", async |context| -> Answer {
+        let started = Instant::now();
+        while !context.is_cancelled() && started.elapsed() < Duration::from_secs(20) {
+            tokio::task::consume_budget().await;
+        }
+        done()
+    });
+    let mut run = run_of(&registry, &[]);
+    run.context.timeout = Some(Duration::from_millis(50));
+    let want = ended(RunOutcome::Failed, "the handler ran longer than its timeout of 50ms");
+    assert_eq!(run.end().await, want);
+
+    registry.register_async("deaf", async |context| -> Answer {
+        context.write("ready\n");
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(20) {
+            tokio::task::consume_budget().await;
+        }
+        done()
+    });
+    let (end, _) = cancel_when_ready(&run_of(&registry, &[("handler", "deaf")])).await;
+    let want = "cancelled: dropped 5s after it was asked to end";
+    assert_eq!(end, ended(RunOutcome::Cancelled, want));
+}
+
 #[tokio::test]
 async fn a_run_cancelled_before_its_turn_never_starts() {
     let registry = Arc::new(HandlerRegistry::new(1));

@@ -29,6 +29,8 @@
 
 mod config;
 mod connect;
+#[cfg(test)]
+mod end_test;
 mod exchange;
 mod headers;
 mod pattern;

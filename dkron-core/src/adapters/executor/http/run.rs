@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::http::response::Parts;
 use hyper::{HeaderMap, Method};
 use rustls::ClientConfig;
-use tokio::task::spawn_blocking;
+use tokio::task::{spawn_blocking, unconstrained};
 use tokio::time::sleep;
 
 use super::config::HttpConfig;
@@ -54,7 +54,9 @@ async fn over_time(of_the_request: Option<Duration>, of_the_job: Option<Duration
         bounds.into_iter().filter_map(|(limit, is_of_the_job)| Some((limit?, is_of_the_job)));
     match bounds.min() {
         Some((limit, is_of_the_job)) => {
-            sleep(limit).await;
+            // A body that arrives without a pause uses up the task's budget at each turn, and would
+            // leave none to look at the clock.
+            unconstrained(sleep(limit)).await;
             is_of_the_job
         }
         None => pending().await,
@@ -82,6 +84,8 @@ struct Journey<'a> {
     search: Option<BodySearch>,
     /// The last answer has begun.
     has_head: bool,
+    /// What is wrong with the TLS settings has been told.
+    has_warned: bool,
 }
 
 impl<'a> Journey<'a> {
@@ -100,6 +104,7 @@ impl<'a> Journey<'a> {
             },
             search: config.expect_body.as_deref().and_then(BodySearch::new),
             has_head: false,
+            has_warned: false,
         }
     }
 
@@ -126,15 +131,17 @@ impl<'a> Journey<'a> {
         Err(Fault::Transport(format!("stopped after {count} redirects")))
     }
 
-    /// Makes the TLS settings ready, off the runtime's threads, and warns of what is wrong.
-    async fn load_tls(&self) -> Arc<ClientConfig> {
+    /// Makes the TLS settings ready, off the runtime's threads, and warns once of what is wrong.
+    async fn load_tls(&mut self) -> Arc<ClientConfig> {
         let (tls, keys): (_, TlsKeys) = (Arc::clone(&self.tls), self.config.tls.clone());
         let loaded = match spawn_blocking(move || tls.load(&keys)).await {
             Ok(loaded) => loaded,
             // The runtime is shutting down; what is asked now ends with it.
             Err(_) => self.tls.load(&self.config.tls),
         };
-        self.output.write(loaded.warnings.as_bytes());
+        if !std::mem::replace(&mut self.has_warned, true) {
+            self.output.write(loaded.warnings.as_bytes());
+        }
         loaded.client
     }
 

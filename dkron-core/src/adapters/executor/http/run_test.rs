@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use super::HttpExecutor;
 use super::server_test::{Reply, Seen, Server, answer};
-use crate::adapters::executor::kit_test::{TestRun, assert_output, ended, resident_bytes};
+use crate::adapters::executor::kit_test::{
+    TestRun, assert_output, ended, is_alone, resident_bytes,
+};
 use crate::ports::RunOutcome;
 
 /// Prepares a request; `keys` come on top of `GET`.
@@ -358,25 +360,15 @@ async fn ten_redirects_are_followed_and_not_eleven() {
     .await;
 }
 
+/// Goal: were it used, it would be read from the environment; nothing answers there.
 #[tokio::test]
 async fn the_environments_proxy_is_not_used() {
-    // Were it used, it would have to be read from the environment; nothing here reads that.
-    const INSIDE: &str = "DKRON_TEST_WITH_PROXY";
-    if std::env::var_os(INSIDE).is_some() {
+    let proxies = "export http_proxy=http://127.0.0.1:1 HTTP_PROXY=http://127.0.0.1:1 \
+                   ALL_PROXY=http://127.0.0.1:1";
+    if is_alone(module_path!(), "the_environments_proxy_is_not_used", proxies) {
         let server = Server::start(|_| answer(200, "", "direct")).await;
-        return check(&server.url("/"), &[], "direct").await;
+        check(&server.url("/"), &[], "direct").await;
     }
-    let test = "adapters::executor::http::run_test::the_environments_proxy_is_not_used";
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test])
-        .env(INSIDE, "1")
-        .env("http_proxy", "http://127.0.0.1:1")
-        .env("HTTP_PROXY", "http://127.0.0.1:1")
-        .env("ALL_PROXY", "http://127.0.0.1:1")
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
 }
 
 #[tokio::test]

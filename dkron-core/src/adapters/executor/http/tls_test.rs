@@ -16,26 +16,26 @@ use super::tls::{TlsConfigs, TlsKeys};
 use crate::adapters::executor::kit_test::{TestRun, assert_output};
 
 /// A certificate with its key.
-struct Identity {
+pub(super) struct Identity {
     certificate: CertificateDer<'static>,
     pem: String,
     key: KeyPair,
 }
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
 fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
 }
 
-fn authority() -> Authority {
+pub(super) fn authority() -> Authority {
     let mut params = params("authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// A certificate for the local address, vouched for by `authority`.
-fn issued_by(authority: &Authority) -> Identity {
+pub(super) fn issued_by(authority: &Authority) -> Identity {
     let key = KeyPair::generate().unwrap();
     let certificate = params("127.0.0.1").signed_by(&key, authority).unwrap();
     Identity { certificate: certificate.der().clone(), pem: certificate.pem(), key }
@@ -58,7 +58,7 @@ fn key_of(identity: &Identity) -> PrivateKeyDer<'static> {
 }
 
 /// A server that says `ok` over TLS; with `clients`, only to whom that authority vouches for.
-async fn server(identity: &Identity, clients: Option<&Authority>) -> Server {
+pub(super) async fn server(identity: &Identity, clients: Option<&Authority>) -> Server {
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -222,10 +222,15 @@ fn settings_are_kept_while_their_files_stay_and_within_a_bound() {
         ..TlsKeys::default()
     };
 
-    let first = configs.load(&keys(0));
-    assert!(Arc::ptr_eq(&first.client, &configs.load(&keys(0)).client));
-    std::fs::write(dir.path().join("0.pem"), "changed").unwrap();
-    assert!(!Arc::ptr_eq(&first.client, &configs.load(&keys(0)).client));
+    let paths = ["ca.pem", "client.pem", "client.key"].map(|name| dir.path().join(name));
+    let [roots, certificate, key] = paths.clone().map(Some);
+    let all = TlsKeys { is_peer_trusted: true, certificate, key, roots };
+    for path in paths {
+        let before = configs.load(&all);
+        assert!(Arc::ptr_eq(&before.client, &configs.load(&all).client));
+        std::fs::write(&path, "changed").unwrap();
+        assert!(!Arc::ptr_eq(&before.client, &configs.load(&all).client), "{path:?}");
+    }
     assert_eq!(configs.len(), 1);
     for number in 0..150 {
         configs.load(&keys(number));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::table;
+use super::table::{self, Blind};
 
 /// The variable that tells the processes of a run from all others on the machine.
 pub(in crate::adapters::executor) const RUN_VARIABLE: &str = "DKRON_RUN";
@@ -40,13 +40,13 @@ pub(crate) fn end_leftovers(instances: &BTreeSet<u64>) -> usize {
     }
     let deadline = Instant::now() + WAIT_MAX;
     loop {
-        let left: Vec<i32> = table::scan()
-            .into_iter()
-            .filter(|process| !process.is_zombie)
-            .map(|process| process.pid)
-            .filter(|pid| table::environment_has_any(*pid, &marks))
-            .collect();
-        if left.is_empty() || Instant::now() >= deadline {
+        let left = match marked(&marks) {
+            Ok(left) if left.is_empty() => return ended.len(),
+            Err(Blind::NoTable) => return ended.len(),
+            Ok(left) => left,
+            Err(Blind::Shortage) => Vec::new(),
+        };
+        if Instant::now() >= deadline {
             return ended.len();
         }
         for pid in left {
@@ -56,6 +56,17 @@ pub(crate) fn end_leftovers(instances: &BTreeSet<u64>) -> usize {
         }
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Returns the living processes that have an entry which begins with one of `marks`.
+fn marked(marks: &[String]) -> Result<Vec<i32>, Blind> {
+    let mut found = Vec::new();
+    for process in table::scan()? {
+        if !process.is_zombie && table::environment(process.pid)?.has_any(marks) {
+            found.push(process.pid);
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -52,10 +52,12 @@ fn has_zombie() -> bool {
     !matches!(waitid(Id::All, flags), Ok(WaitStatus::StillAlive) | Err(_))
 }
 
-/// Returns the zombies that are children of this process and that nobody here waits for.
+/// Returns the zombies that are children of this process and that nobody here waits for; none if
+/// they cannot be looked for now.
 fn unowned_zombies() -> BTreeSet<(i32, u64)> {
     let me = Pid::this().as_raw();
-    table::scan()
+    let processes = table::scan().unwrap_or_default();
+    processes
         .into_iter()
         .filter(|process| process.is_zombie && process.parent == me)
         .filter(|process| !OwnedChild::is_claimed(process.pid))

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::table;
 use super::{OwnedChild, reap_orphans};
 use crate::adapters::executor::ShellExecutor;
+use crate::adapters::executor::kit_test::is_alone;
 use crate::kernel::time::Timestamp;
 use crate::ports::{ExecutorPort, OutputCapture, RunContext};
 
@@ -36,7 +37,7 @@ async fn error_of(shell: &ShellExecutor, command: &str, number: usize) -> Option
 
 fn children() -> Vec<table::Process> {
     let me = i32::try_from(std::process::id()).unwrap();
-    table::scan().into_iter().filter(|process| process.parent == me).collect()
+    table::scan().unwrap().into_iter().filter(|process| process.parent == me).collect()
 }
 
 /// What happens in the process that inherits orphans.
@@ -76,22 +77,8 @@ async fn inherit() {
 /// Method: this very test again, in a process that inherits orphans, so that no other test does.
 #[test]
 fn orphans_are_reaped_and_no_run_loses_its_status() {
-    const INSIDE: &str = "DKRON_TEST_INHERITS_ORPHANS";
-    if std::env::var_os(INSIDE).is_some() {
+    if is_alone(module_path!(), "orphans_are_reaped_and_no_run_loses_its_status", "") {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        return runtime.block_on(inherit());
+        runtime.block_on(inherit());
     }
-    let test = "adapters::executor::process::reap_test::\
-                orphans_are_reaped_and_no_run_loses_its_status";
-
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-    assert!(stdout.contains("1 passed"), "{stdout}\n{stderr}");
 }

@@ -1,16 +1,21 @@
 //! What `/proc` says of every process.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::unistd::{SysconfVar, sysconf};
 use tokio::time::Instant;
+
+/// Number and start of a process: together they are not used again, unlike the number alone.
+pub(super) type ProcessId = (i32, u64);
 
 /// One process at the time of a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Process {
-    /// Its number; used again after its end, unlike the pair with [`Self::started_ticks`].
+    /// Its number; used again after its end, unlike [`Self::id`].
     pub(super) pid: i32,
     /// Its parent: whoever reaps it now, not whoever made it.
     pub(super) parent: i32,
@@ -24,41 +29,92 @@ pub(super) struct Process {
     pub(super) resident_bytes: u64,
 }
 
+impl Process {
+    /// Returns what tells this process from all others, past and to come.
+    pub(super) fn id(&self) -> ProcessId {
+        (self.pid, self.started_ticks)
+    }
+}
+
 /// Looks at all processes. Blocks for a few microseconds per process.
 ///
-/// Those that end meanwhile are left out. Empty where there is no `/proc`.
-pub(super) fn scan() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
+/// Those that end meanwhile are left out.
+///
+/// # Errors
+///
+/// [`Blind`] if there is something to see, or may be, and it cannot be seen.
+pub(super) fn scan() -> Result<Vec<Process>, Blind> {
+    let entries = fs::read_dir("/proc").map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Blind::NoTable,
+        _ => Blind::Shortage,
+    })?;
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(look_at)
+        .filter_map(|pid| look_at(pid).transpose())
         .collect()
 }
 
 /// Looks at one process; `None` if there is none, or no `/proc`.
-pub(super) fn look_at(pid: i32) -> Option<Process> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    parse_stat(&stat, page_bytes())
+///
+/// # Errors
+///
+/// [`Blind`] as for [`scan`].
+pub(super) fn look_at(pid: i32) -> Result<Option<Process>, Blind> {
+    let stat = read(&format!("/proc/{pid}/stat"))?;
+    Ok(stat.and_then(|stat| parse_stat(&stat, page_bytes())))
 }
 
-/// Returns whether the process was started with `entry` (`NAME=value`) in its environment.
+/// Returns the environment with which a process was started, entry after entry.
 ///
-/// False if that may not be read: it belongs to another user, and this process is not root.
-pub(super) fn environment_has(pid: i32, entry: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|have| have == entry))
+/// Empty while it is being replaced, and if it may not be read: it belongs to another user, and
+/// this process is not root.
+///
+/// # Errors
+///
+/// [`Blind`] as for [`scan`].
+pub(super) fn environment(pid: i32) -> Result<Environment, Blind> {
+    Ok(Environment(read(&format!("/proc/{pid}/environ"))?.unwrap_or_default()))
 }
 
-/// Returns whether an entry of the environment of the process begins with one of `prefixes`.
-///
-/// False as for [`environment_has`].
-pub(super) fn environment_has_any(pid: i32, prefixes: &[String]) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-    environment
-        .split(|byte| *byte == 0)
-        .any(|entry| prefixes.iter().any(|prefix| entry.starts_with(prefix.as_bytes())))
+/// The environment of a process.
+pub(super) struct Environment(Vec<u8>);
+
+impl Environment {
+    /// Returns whether `entry` (`NAME=value`) is in it.
+    pub(super) fn has(&self, entry: &[u8]) -> bool {
+        self.0.split(|byte| *byte == 0).any(|have| have == entry)
+    }
+
+    /// Returns whether an entry begins with one of `prefixes`.
+    pub(super) fn has_any(&self, prefixes: &[String]) -> bool {
+        let is_one = |entry: &[u8]| prefixes.iter().any(|one| entry.starts_with(one.as_bytes()));
+        self.0.split(|byte| *byte == 0).any(is_one)
+    }
+
+    /// Returns whether nothing could be read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Why nothing can be said of the processes of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blind {
+    /// This system has no `/proc`.
+    NoTable,
+    /// This process may open no more files, or has no memory, for now.
+    Shortage,
+}
+
+/// Reads a file of a process; `None` if the process is gone or the file is not for us.
+fn read(path: &str) -> Result<Option<Vec<u8>>, Blind> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => Err(Blind::Shortage),
+            _ => Ok(None),
+        },
+    }
 }
 
 /// Reads a line of `/proc/<pid>/stat`.
@@ -95,16 +151,20 @@ pub(crate) struct ProcessScanner {
 
 impl ProcessScanner {
     /// Returns a look that is no older than `age_max`; a new one blocks as [`scan`] does.
-    pub(super) fn recent(&self, age_max: Duration) -> Arc<[Process]> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`scan`].
+    pub(super) fn recent(&self, age_max: Duration) -> Result<Arc<[Process]>, Blind> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, processes)) = &*latest
             && at.elapsed() <= age_max
         {
-            return Arc::clone(processes);
+            return Ok(Arc::clone(processes));
         }
-        let processes: Arc<[Process]> = scan().into();
+        let processes: Arc<[Process]> = scan()?.into();
         *latest = Some((Instant::now(), Arc::clone(&processes)));
-        processes
+        Ok(processes)
     }
 }
 
@@ -150,12 +210,14 @@ mod tests {
     fn this_process_is_found_with_its_parent_and_memory() {
         let me = i32::try_from(std::process::id()).unwrap();
 
-        let found = scan().into_iter().find(|process| process.pid == me).unwrap();
+        let found = scan().unwrap().into_iter().find(|process| process.pid == me).unwrap();
 
         assert_eq!(found.parent, nix::unistd::getppid().as_raw());
         assert!(found.resident_bytes > 100_000 && !found.is_zombie, "{found:?}");
         let (name, value) = std::env::vars().next().unwrap();
-        assert!(environment_has(me, format!("{name}={value}").as_bytes()));
-        assert!(!environment_has(me, b"NO_SUCH_VARIABLE=1"));
+        let environment = environment(me).unwrap();
+        assert!(environment.has(format!("{name}={value}").as_bytes()));
+        assert!(environment.has_any(&["NO_SUCH".to_owned(), format!("{name}=")]));
+        assert!(!environment.has(b"NO_SUCH_VARIABLE=1") && !environment.is_empty());
     }
 }

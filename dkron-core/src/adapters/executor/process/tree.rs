@@ -8,9 +8,9 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::table::{self, Process, ProcessScanner};
+use super::table::{self, Blind, Process, ProcessId, ProcessScanner};
 use crate::limits;
 
 /// Rounds of stopping what newly appears, before everything that is known is killed.
@@ -18,9 +18,6 @@ use crate::limits;
 /// A stopped process makes no children, so an honest tree is still after two; a tree that forks
 /// faster than it is stopped is killed as it stands, and once more, until it is gone.
 const STOP_ROUNDS_MAX: usize = 10;
-
-/// A process that is not used again for another, unlike its number.
-type ProcessId = (i32, u64);
 
 /// The processes that one run has started, directly and indirectly.
 ///
@@ -30,12 +27,17 @@ type ProcessId = (i32, u64);
 /// its environment. What has thrown away its environment, its group *and* its ancestors before
 /// anybody looked is a daemon of its own, and is not found.
 ///
+/// While nobody can look, for there is no `/proc` or no more files can be opened, the process group
+/// stands for the tree.
+///
 /// Dropped before [`Self::disarm`], it kills the process group: nobody watches the run any more.
 pub(crate) struct ProcessTree {
     root: i32,
     root_started_ticks: Option<u64>,
     marker: Arc<[u8]>,
     known: BTreeSet<ProcessId>,
+    /// Processes without the marker, so that the environment of each is read once.
+    strangers: BTreeSet<ProcessId>,
     is_armed: bool,
 }
 
@@ -44,11 +46,13 @@ impl ProcessTree {
     ///
     /// `marker` is the `NAME=value` that only processes of this run have in their environment.
     pub(crate) fn new(root: i32, marker: &str) -> Self {
+        let look = table::look_at(root).ok().flatten();
         Self {
             root,
-            root_started_ticks: table::look_at(root).map(|process| process.started_ticks),
+            root_started_ticks: look.map(|process| process.started_ticks),
             marker: marker.as_bytes().into(),
             known: BTreeSet::new(),
+            strangers: BTreeSet::new(),
             is_armed: true,
         }
     }
@@ -58,34 +62,35 @@ impl ProcessTree {
         self.is_armed = false;
     }
 
-    /// Returns the memory that the tree holds, in bytes, as seen in the last `age_max`.
-    ///
-    /// Goes by ancestry and group, not by environment: this is asked often.
+    /// Returns the memory that the tree holds, in bytes, as seen in the last `age_max`; nothing
+    /// while nobody can look.
     pub(crate) async fn resident_bytes(
         &mut self,
         scanner: &Arc<ProcessScanner>,
         age_max: Duration,
     ) -> u64 {
         let scanner = Arc::clone(scanner);
-        let Ok(processes) = spawn_blocking(move || scanner.recent(age_max)).await else {
-            return 0;
-        };
-        let members = self.members(&processes, |_| false);
-        self.known = members.iter().map(|process| (process.pid, process.started_ticks)).collect();
+        let members = self.look(move || scanner.recent(age_max)).await.unwrap_or_default();
         members.iter().map(|process| process.resident_bytes).sum()
     }
 
     /// Asks all of the tree to end.
     pub(crate) async fn terminate(&mut self) {
-        for process in self.look().await {
-            send(process.0, Signal::SIGTERM);
+        match self.look_now().await {
+            Ok(members) => members.iter().for_each(|process| send(process.0, Signal::SIGTERM)),
+            Err(_) => self.send_group(Signal::SIGTERM),
         }
     }
 
     /// Returns once nothing of the tree is left; ends nothing.
     pub(crate) async fn gone(&mut self) {
         let mut pause = Duration::from_millis(5);
-        while !self.look().await.is_empty() {
+        loop {
+            match self.look_now().await {
+                Ok(members) if members.is_empty() => return,
+                Err(Blind::NoTable) if self.is_group_empty() => return,
+                Ok(_) | Err(_) => {}
+            }
             sleep(pause).await;
             pause = (pause * 2).min(limits::PROCESS_LOOK_PERIOD);
         }
@@ -96,13 +101,26 @@ impl ProcessTree {
     /// A process that the kernel cannot end, for it waits for a broken disk, holds this up.
     pub(crate) async fn kill(&mut self) {
         let mut pause = Duration::from_millis(2);
+        let mut seen_at = Instant::now();
         loop {
-            let doomed = self.stop_all().await;
-            if doomed.is_empty() {
-                return;
-            }
-            for process in doomed {
-                send(process.0, Signal::SIGKILL);
+            match self.stop_all().await {
+                Ok(doomed) if doomed.is_empty() => return,
+                Ok(doomed) => {
+                    doomed.iter().for_each(|process| send(process.0, Signal::SIGKILL));
+                    seen_at = Instant::now();
+                }
+                Err(blind) => {
+                    self.send_group(Signal::SIGKILL);
+                    if blind == Blind::NoTable && self.is_group_empty() {
+                        return;
+                    }
+                    // Runs that wait for each other's files would wait for ever.
+                    if blind == Blind::Shortage && seen_at.elapsed() > limits::CANCEL_GRACE {
+                        let group = self.root;
+                        tracing::warn!(group, "killed a run without seeing what is left of it");
+                        return;
+                    }
+                }
             }
             sleep(pause).await;
             pause = (pause * 2).min(limits::PROCESS_LOOK_PERIOD);
@@ -110,10 +128,10 @@ impl ProcessTree {
     }
 
     /// Stops whatever belongs to the tree, until nothing new appears; returns all of it.
-    async fn stop_all(&mut self) -> BTreeSet<ProcessId> {
+    async fn stop_all(&mut self) -> Result<BTreeSet<ProcessId>, Blind> {
         let mut stopped = BTreeSet::new();
         for _ in 0..STOP_ROUNDS_MAX {
-            let found = self.look().await;
+            let found = self.look_now().await?;
             let is_still = found.is_subset(&stopped);
             for process in found.difference(&stopped) {
                 send(process.0, Signal::SIGSTOP);
@@ -123,27 +141,45 @@ impl ProcessTree {
                 break;
             }
         }
-        stopped
+        Ok(stopped)
     }
 
-    /// Takes a fresh look, environments included; returns what is alive and remembers it.
-    async fn look(&mut self) -> BTreeSet<ProcessId> {
-        let marker = Arc::clone(&self.marker);
+    /// Sends a signal to the process group.
+    fn send_group(&self, signal: Signal) {
+        // An error says that there is no such group any more, or nobody in it that is ours.
+        let _ = killpg(Pid::from_raw(self.root), signal);
+    }
+
+    /// Returns whether nobody is in the process group any more, zombies included.
+    fn is_group_empty(&self) -> bool {
+        killpg(Pid::from_raw(self.root), None) == Err(Errno::ESRCH)
+    }
+
+    /// Takes a fresh look; returns what is alive.
+    async fn look_now(&mut self) -> Result<BTreeSet<ProcessId>, Blind> {
+        self.look(|| table::scan().map(Into::into)).await?;
+        Ok(self.known.clone())
+    }
+
+    /// Takes a look, environments included; returns what is alive and remembers it.
+    async fn look(
+        &mut self,
+        scan: impl FnOnce() -> Result<Arc<[Process]>, Blind> + Send + 'static,
+    ) -> Result<Vec<Process>, Blind> {
+        let (marker, since) = (Arc::clone(&self.marker), self.root_started_ticks.unwrap_or(0));
+        let strangers = std::mem::take(&mut self.strangers);
         let look = spawn_blocking(move || {
-            let processes = table::scan();
-            let marked: BTreeSet<i32> = processes
-                .iter()
-                .filter(|process| table::environment_has(process.pid, &marker))
-                .map(|process| process.pid)
-                .collect();
-            (processes, marked)
+            let processes = scan()?;
+            let (marked, strangers) = tell_apart(&processes, since, &marker, &strangers)?;
+            Ok((processes, marked, strangers))
         });
-        let Ok((processes, marked)) = look.await else {
-            return BTreeSet::new();
-        };
+        // An error says that the runtime is shutting down.
+        let (processes, marked, strangers) = look.await.map_err(|_| Blind::Shortage)??;
+        self.strangers = strangers;
         let members = self.members(&processes, |pid| marked.contains(&pid));
-        self.known = members.iter().map(|process| (process.pid, process.started_ticks)).collect();
-        self.known.clone()
+        let members: Vec<Process> = members.into_iter().cloned().collect();
+        self.known = members.iter().map(Process::id).collect();
+        Ok(members)
     }
 
     /// Picks from a look those that belong to the tree and are alive.
@@ -154,12 +190,13 @@ impl ProcessTree {
     ) -> Vec<&'a Process> {
         let me = Pid::this().as_raw();
         // Once the group is empty its number may come to lead a group of somebody else's.
-        let is_group_ours = !processes.iter().any(|process| {
-            process.pid == self.root && Some(process.started_ticks) != self.root_started_ticks
+        let is_group_ours = self.root_started_ticks.is_none_or(|started_ticks| {
+            let is_other = |process: &Process| process.started_ticks != started_ticks;
+            !processes.iter().any(|process| process.pid == self.root && is_other(process))
         });
         let is_seed = |process: &Process| {
             (is_group_ours && (process.pid == self.root || process.group == self.root))
-                || self.known.contains(&(process.pid, process.started_ticks))
+                || self.known.contains(&process.id())
                 || is_marked(process.pid)
         };
         let candidates: Vec<&Process> =
@@ -190,10 +227,35 @@ impl ProcessTree {
 impl Drop for ProcessTree {
     fn drop(&mut self) {
         if self.is_armed {
-            // An error says that there is no such group any more.
-            let _ = killpg(Pid::from_raw(self.root), Signal::SIGKILL);
+            self.send_group(Signal::SIGKILL);
         }
     }
+}
+
+/// Reads the environments of processes that are neither older than the run nor known as strangers;
+/// returns those that carry the marker, and all strangers that still live.
+fn tell_apart(
+    processes: &[Process],
+    since_ticks: u64,
+    marker: &[u8],
+    known_strangers: &BTreeSet<ProcessId>,
+) -> Result<(BTreeSet<i32>, BTreeSet<ProcessId>), Blind> {
+    let (mut marked, mut strangers) = (BTreeSet::new(), BTreeSet::new());
+    let is_young = |process: &&Process| process.started_ticks >= since_ticks;
+    for process in processes.iter().filter(is_young) {
+        if known_strangers.contains(&process.id()) {
+            strangers.insert(process.id());
+            continue;
+        }
+        let environment = table::environment(process.pid)?;
+        if environment.has(marker) {
+            marked.insert(process.pid);
+        } else if !environment.is_empty() {
+            // An empty one may only be in the middle of being replaced.
+            strangers.insert(process.id());
+        }
+    }
+    Ok((marked, strangers))
 }
 
 /// Sends a signal to one process that a look has just shown.
@@ -217,8 +279,14 @@ mod tests {
 
     fn tree() -> ProcessTree {
         let root_started_ticks = Some(5);
-        let known = BTreeSet::new();
-        ProcessTree { root: ROOT, root_started_ticks, marker: [].into(), known, is_armed: false }
+        ProcessTree {
+            root: ROOT,
+            root_started_ticks,
+            marker: [].into(),
+            known: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            is_armed: false,
+        }
     }
 
     #[track_caller]

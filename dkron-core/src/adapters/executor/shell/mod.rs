@@ -25,6 +25,8 @@
 //! does not (its output goes elsewhere) is left alone when the command has ended by itself.
 
 mod config;
+#[cfg(test)]
+mod end_test;
 mod environment;
 mod exit;
 mod identity;

@@ -11,16 +11,16 @@ use crate::adapters::executor::kit_test::{TestRun, assert_output, ended, residen
 use crate::ports::{ExecutorPort, RunOutcome};
 
 impl TestRun {
-    fn of_command(keys: &[(&str, &str)]) -> Self {
+    pub(super) fn of_command(keys: &[(&str, &str)]) -> Self {
         Self::new(Arc::new(ShellExecutor::new()), keys)
     }
 
-    fn shell(command: &str) -> Self {
+    pub(super) fn shell(command: &str) -> Self {
         Self::of_command(&[("command", command), ("shell", "true")])
     }
 
     /// Returns the processes of this run that are alive.
-    fn alive(&self) -> Vec<String> {
+    pub(super) fn alive(&self) -> Vec<String> {
         let marker = format!("DKRON_EXECUTION_ID={}", self.context.execution);
         let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             entry
