@@ -159,6 +159,8 @@ impl Node {
         if led {
             return Ok(());
         }
+        // A vote is a write: if the disk has no space for it, that is the reason.
+        self.storage.health.check_writable()?;
         let text = format!("no leader within {} s", LEADER_WAIT_MAX.as_secs());
         Err(Error::new(ErrorKind::Unavailable, text))
     }

@@ -1,5 +1,7 @@
 //! Tests of the daemon as a process: `cargo build -p dkron-server && cargo test -p dkron-e2e`.
 
+mod damage;
+mod disk_full;
 mod getting_started;
 mod hostile;
 mod kill_9;

@@ -4,6 +4,7 @@
 //! copy of the library in it, for one node name for ever.
 
 use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -13,6 +14,9 @@ use super::dir_lock::DirLock;
 use super::stamp::{DATA_FORMAT, Stamp};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
+
+/// What is never there before the stamp.
+const DATA_FILES: [&str; 2] = ["log/data.mdb", "state/data.mdb"];
 
 /// How a data dir is opened.
 #[derive(Clone, Debug)]
@@ -28,7 +32,7 @@ pub struct DataDirConfig {
 /// An open data dir; closed when it is dropped.
 pub struct DataDir {
     path: PathBuf,
-    generation: u64,
+    stamp: Stamp,
     /// Let go of before `closed` tells.
     lock: Option<DirLock>,
     closed: Arc<ClosedEvent>,
@@ -87,7 +91,7 @@ impl DataDir {
         }
 
         let lock = DirLock::acquire(&path)?;
-        let generation = match Stamp::read(&path)? {
+        let (generation, is_filled) = match Stamp::read(&path)? {
             Some(stamp) if stamp.node != config.node => {
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
@@ -100,17 +104,34 @@ impl DataDir {
                     ),
                 ));
             }
-            Some(stamp) => stamp.generation.saturating_add(1),
-            None => 1,
+            Some(stamp) => (stamp.generation.saturating_add(1), stamp.is_filled),
+            None if DATA_FILES.iter().any(|file| path.join(file).exists()) => {
+                return Err(Stamp::missing(&path));
+            }
+            None => (1, false),
         };
-        let stamp = Stamp { format: DATA_FORMAT, node: config.node.clone(), generation };
+        let stamp = Stamp { format: DATA_FORMAT, node: config.node.clone(), generation, is_filled };
         if let Err(error) = stamp.write(&path) {
             // A node that has data starts on a full disk, too: it can still be read.
             if generation == 1 || !super::health::is_disk_full(&error) {
                 return Err(failed("write the stamp of").with_source(error));
             }
         }
-        Ok(Self { path, generation, lock: Some(lock), closed: Arc::default() })
+        Ok(Self { path, stamp, lock: Some(lock), closed: Arc::default() })
+    }
+
+    /// Returns whether log and state had been made when it was opened, so that they must be there.
+    pub fn is_filled(&self) -> bool {
+        self.stamp.is_filled
+    }
+
+    /// Notes that log and state have been made.
+    ///
+    /// # Errors
+    ///
+    /// That of the file system; then the next start may note it.
+    pub fn set_filled(&self) -> io::Result<()> {
+        Stamp { is_filled: true, ..self.stamp.clone() }.write(&self.path)
     }
 
     /// Returns its absolute path.
@@ -126,7 +147,7 @@ impl DataDir {
     /// Returns how often the data dir has been opened, this time included: only grows from one
     /// start of the node to the next.
     pub fn generation(&self) -> u64 {
-        self.generation
+        self.stamp.generation
     }
 }
 

@@ -122,6 +122,12 @@ impl<const N: usize> Drop for OpenEnv<N> {
     }
 }
 
+/// Returns whether there is an environment in the directory `name` of a data dir.
+pub fn is_there(data_dir: &DataDir, name: &str) -> bool {
+    let file = data_dir.path().join(name).join(DATA_FILE_NAME);
+    fs::metadata(file).is_ok_and(|file| file.len() > 0)
+}
+
 /// Opens with the map asked for, or the largest that the address space allows.
 fn open_with_largest_map<const N: usize>(
     config: &EnvConfig<N>,

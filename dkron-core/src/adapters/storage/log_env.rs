@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ports::{LogBounds, LogPosition, LogRecord};
 
 /// The directory of the log within the data dir.
-const DIR_NAME: &str = "log";
+pub const DIR_NAME: &str = "log";
 /// How much the log can hold. Address space, not memory.
 const MAP_BYTES_MAX: usize = 1 << 38;
 /// Index → record.
@@ -75,7 +75,7 @@ impl LogEnv {
                 table.escape_ascii()
             )),
         };
-        let check = PageCheck { verify: &mut verify, reads_big_values: true };
+        let check = PageCheck { verify: &mut verify, skips_big_values_of: None };
         let log = Self { env: OpenEnv::open(data_dir, &config, check)? };
         log.check_sequence()?;
         Ok(log)

@@ -207,3 +207,30 @@ fn a_flipped_bit_is_refused_or_changes_nothing() {
     }
     assert_eq!(outcomes.len(), 2, "some are refused, some are harmless: {outcomes:?}");
 }
+
+/// Goal: no flipped bit makes an older commit pass for the newest, which would lose the newest.
+/// Method: flip each bit of the commit numbers of both meta pages, after each of several commits.
+#[test]
+fn a_flipped_commit_number_is_refused_or_changes_nothing() {
+    const COMMIT_NUMBER: [usize; 2] = [144, 4_096 + 144];
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("log/data.mdb");
+    for index in 0..4 {
+        let log = open(dir.path());
+        write(&log, LogWrite::Append(records(1, index..index + 1)));
+        let want = read(&log);
+        drop(log);
+        let good = fs::read(&file).unwrap();
+        for (place, bit) in COMMIT_NUMBER.iter().flat_map(|place| (0..64).map(move |b| (place, b)))
+        {
+            let mut bytes = good.clone();
+            bytes[place + bit / 8] ^= 1 << (bit % 8);
+            fs::write(&file, &bytes).unwrap();
+            if let Ok(log) = LogEnv::open(&open_for_test(dir.path())) {
+                let got = log.read(0, u64::MAX, usize::MAX).unwrap();
+                assert_eq!(got, want, "commit {index}, byte {place}, bit {bit}");
+            }
+        }
+        fs::write(&file, &good).unwrap();
+    }
+}

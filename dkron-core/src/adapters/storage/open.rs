@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::data_dir::{DataDir, DataDirConfig};
-use super::env::set_aside;
+use super::env::{is_there, set_aside};
 use super::health::{StorageHealth, disk_bytes};
-use super::log_env::LogEnv;
+use super::log_env::{DIR_NAME as LOG_DIR_NAME, LogEnv};
 use super::log_memory::MemoryLog;
 use super::log_writer::LmdbLog;
 use super::outbox::{self, FileOutbox, MemoryOutbox};
@@ -48,7 +48,8 @@ impl Storage {
     pub fn open(config: &DataDirConfig) -> Result<Self, Error> {
         let data_dir = Arc::new(DataDir::open(config)?);
         let health = Arc::new(StorageHealth::new(Some(data_dir.path().to_owned())));
-        let log = LogEnv::open(&data_dir).map_err(|error| {
+        let log = must_be_there(&data_dir, LOG_DIR_NAME).and_then(|()| LogEnv::open(&data_dir));
+        let log = log.map_err(|error| {
             let message = format!(
                 "open the log of data dir {}; it cannot be mended: restore a backup, or start this \
                  node with an empty data dir in a cluster that has the others",
@@ -57,13 +58,19 @@ impl Storage {
             Error::new(ErrorKind::Storage, message).with_source(error)
         })?;
         let snapshots = SnapshotDir::open(&data_dir)?;
-        let state = match LmdbState::open(&data_dir, Arc::clone(&health)) {
+        let open_state = || LmdbState::open(&data_dir, Arc::clone(&health));
+        let state = match must_be_there(&data_dir, STATE_DIR_NAME).and_then(|()| open_state()) {
             Ok(state) => state,
             Err(damage) => {
                 make_way_for_state(&data_dir, &log, &snapshots, damage)?;
-                LmdbState::open(&data_dir, Arc::clone(&health))?
+                open_state()?
             }
         };
+        if !data_dir.is_filled()
+            && let Err(error) = data_dir.set_filled()
+        {
+            tracing::warn!(%error, "cannot note in the stamp that the data dir is filled");
+        }
         Ok(Self {
             log: Arc::new(LmdbLog::start(log, Arc::clone(&health))?),
             state: Arc::new(StateStore::Lmdb(state)),
@@ -115,6 +122,15 @@ impl Storage {
     }
 }
 
+/// Refuses a data dir that has lost an environment.
+fn must_be_there(data_dir: &DataDir, name: &str) -> Result<(), Error> {
+    if !data_dir.is_filled() || is_there(data_dir, name) {
+        return Ok(());
+    }
+    let message = format!("{} is empty or gone", data_dir.path().join(name).display());
+    Err(Error::new(ErrorKind::Storage, message))
+}
+
 /// Sets a damaged state aside, if snapshot and log can make it anew; otherwise the damage stands.
 fn make_way_for_state(
     data_dir: &DataDir,
@@ -126,12 +142,17 @@ fn make_way_for_state(
     let snapshot = snapshots.newest()?;
     if snapshot < purged {
         let message = format!(
-            "open the state of data dir {}: no snapshot reaches the log that is left",
-            data_dir.path().display()
+            "open {}: no snapshot reaches the log that is left, so that it cannot be made anew: \
+             restore a backup",
+            data_dir.path().join(STATE_DIR_NAME).display()
         );
         return Err(Error::new(ErrorKind::Storage, message).with_source(damage));
     }
     let path = data_dir.path().join(STATE_DIR_NAME);
+    if !path.exists() {
+        tracing::error!("the state is gone: it is made anew from the snapshot and the log");
+        return Ok(());
+    }
     let aside = set_aside(&path).map_err(|error| {
         let message = format!("set the damaged {} aside", path.display());
         Error::new(ErrorKind::Storage, message).with_source(error)

@@ -33,8 +33,8 @@ pub type Judge<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), String> + 'a;
 pub struct PageCheck<'a> {
     /// Judges every record.
     pub verify: &'a mut Judge<'a>,
-    /// Whether values that lie on pages of their own (about 2 KiB and more) are read and judged.
-    pub reads_big_values: bool,
+    /// A database whose values on pages of their own (about 2 KiB and more) are not read.
+    pub skips_big_values_of: Option<&'a [u8]>,
 }
 
 /// Checks the LMDB file at `path`. A file that does not exist, or is empty, is fine.
@@ -90,7 +90,38 @@ fn newest_meta(file: &File, file_bytes: u64) -> io::Result<Meta> {
     if !is_new_file && (new.txn - old.txn != 1 || new.txn % 2 != new.place) {
         return Err(damaged(format!("the meta pages are of commits {} and {}", old.txn, new.txn)));
     }
+    for meta in [&old, &new] {
+        if last_freed_by(file, file_bytes, meta)? != Some(meta.txn).filter(|txn| *txn > 1) {
+            let what = format!("meta page {} is not of commit {}", meta.place, meta.txn);
+            return Err(damaged(what));
+        }
+    }
     Ok(new)
+}
+
+/// Returns the last commit that the free list of `meta` knows of.
+///
+/// Every commit frees the pages that it replaces, under its own number; only the first, which makes
+/// the databases, replaces none. So a flipped bit that makes the older meta page the newer one, and
+/// would lose a commit, is found out. The older tree is whole: what was its is not used again before
+/// the next commit but one.
+fn last_freed_by(file: &File, file_bytes: u64, meta: &Meta) -> io::Result<Option<u64>> {
+    let Some(mut number) = meta.free.root else { return Ok(None) };
+    let mut bytes = vec![0; meta.page_bytes as usize];
+    for level in (1..=meta.free.depth.min(DEPTH_MAX)).rev() {
+        let page_bytes = u64::from(meta.page_bytes);
+        if number.saturating_add(1).saturating_mul(page_bytes) > file_bytes {
+            return Err(damaged(format!("page {number} lies past the end of the file")));
+        }
+        file.read_exact_at(&mut bytes, number * page_bytes)?;
+        let page = PageView::parse(&bytes, number, if level > 1 { BRANCH } else { LEAF })?;
+        let last = page.node(page.nodes().saturating_sub(1))?;
+        if level == 1 {
+            return Ok(last.key.try_into().ok().map(u64::from_ne_bytes));
+        }
+        number = last.child();
+    }
+    Ok(None)
 }
 
 /// What kind of tree is walked: that decides on keys and values.
@@ -211,7 +242,7 @@ impl Walk<'_, '_> {
         let value = match (node.flags, tree) {
             (0, _) => node.value()?,
             (FLAG_BIG, _) => {
-                let is_read = tree == Tree::Free || self.check.reads_big_values;
+                let is_read = tree != Tree::Named || self.check.skips_big_values_of != Some(name);
                 let Some(value) = self.big_value(node, is_read, counts)? else { return Ok(()) };
                 big = value;
                 &big

@@ -5,8 +5,12 @@
 //! format 1
 //! node server-1
 //! generation 12
+//! filled
 //! checksum 1a2b3c4d
 //! ```
+//!
+//! The line `filled` is there once the first start has made everything: from then on a log or a
+//! state that is gone is lost, and not yet to be made.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -36,7 +40,14 @@ pub struct Stamp {
     pub node: NodeName,
     /// How often the data dir was opened; only grows.
     pub generation: u64,
+    /// Whether log and state have been made.
+    pub is_filled: bool,
 }
+
+/// The line of a data dir in which everything was made.
+const FILLED: &str = "filled";
+/// What to do about a stamp that is not what it should be.
+const WAY_OUT: &str = "restore it with the rest of a backup, or use another data dir";
 
 impl Stamp {
     /// Reads the stamp of `dir`; `None` if it has none.
@@ -54,8 +65,10 @@ impl Stamp {
                 return Err(refused(format!("read {}", path.display())).with_source(error));
             }
         };
-        let damaged =
-            || refused(format!("{} is damaged: it is not what was written", path.display()));
+        let damaged = || {
+            let path = path.display();
+            refused(format!("{path} is damaged: it is not what was written; {WAY_OUT}"))
+        };
         let text = String::from_utf8(text).map_err(|_| damaged())?;
         // The format goes first: only its place is the same in all formats.
         let format = Self::format_of(&text).ok_or_else(damaged)?;
@@ -69,6 +82,13 @@ impl Stamp {
             )));
         }
         Self::parse(&text).map(Some).ok_or_else(damaged)
+    }
+
+    /// Returns the error of a data dir that holds data, but no stamp.
+    pub fn missing(dir: &Path) -> Error {
+        let path = dir.join(FILE_NAME);
+        let message = format!("{} is missing beside the data; {WAY_OUT}", path.display());
+        Error::new(ErrorKind::Storage, message)
     }
 
     /// Writes the stamp into `dir` in place of the one that is there; durable when it returns.
@@ -102,12 +122,15 @@ impl Stamp {
         let format = lines.next()?.strip_prefix("format ")?.parse().ok()?;
         let node = NodeName::parse(lines.next()?.strip_prefix("node ")?).ok()?;
         let generation = lines.next()?.strip_prefix("generation ")?.parse().ok()?;
-        Some(Self { format, node, generation })
+        let is_filled = lines.next() == Some(FILLED);
+        Some(Self { format, node, generation, is_filled })
     }
 
     fn to_text(&self) -> String {
-        let Self { format, node, generation } = self;
-        let body = format!("{TITLE}\nformat {format}\nnode {node}\ngeneration {generation}");
+        let Self { format, node, generation, is_filled } = self;
+        let filled = if *is_filled { format!("\n{FILLED}") } else { String::new() };
+        let body =
+            format!("{TITLE}\nformat {format}\nnode {node}\ngeneration {generation}{filled}");
         let sum = hex(checksum(&[body.as_bytes()]));
         format!("{body}\nchecksum {sum}\n")
     }
@@ -123,7 +146,7 @@ mod tests {
 
     fn stamp() -> Stamp {
         let node = NodeName::parse("server 1").unwrap();
-        Stamp { format: DATA_FORMAT, node, generation: 7 }
+        Stamp { format: DATA_FORMAT, node, generation: 7, is_filled: true }
     }
 
     #[test]
@@ -133,6 +156,10 @@ mod tests {
 
         stamp().write(dir.path()).unwrap();
         assert_eq!(Stamp::read(dir.path()).unwrap(), Some(stamp()));
+
+        let unfilled = Stamp { is_filled: false, ..stamp() };
+        unfilled.write(dir.path()).unwrap();
+        assert_eq!(Stamp::read(dir.path()).unwrap(), Some(unfilled));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::ops::{Bound, ControlFlow};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use heed::{RoTxn, RwTxn, WithoutTls};
@@ -52,10 +52,12 @@ impl LmdbState {
             may_lose_last_commit: true,
             tables: Table::ALL.map(Table::as_str),
         };
-        // Values on pages of their own, such as outputs, are verified when they are read: there may
-        // be gigabytes of them. Unless one was found damaged before.
+        // Outputs on pages of their own are verified when they are read: there may be gigabytes of
+        // them. Unless a record was found damaged before.
         let suspect = data_dir.path().join(SUSPECT_NAME);
-        let check = PageCheck { verify: &mut verify_record, reads_big_values: suspect.exists() };
+        let outputs = Table::Outputs.as_str().as_bytes();
+        let skips_big_values_of = Some(outputs).filter(|_| !suspect.exists());
+        let check = PageCheck { verify: &mut verify_record, skips_big_values_of };
         let env = OpenEnv::open(data_dir, &config, check)?;
         if suspect.exists() {
             // If it stays, the next start takes longer, and no more.
@@ -73,7 +75,7 @@ impl LmdbState {
     pub fn read(&self) -> Result<LmdbView<'_>, Error> {
         self.health.check_process()?;
         let txn = self.env.env().read_txn().map_err(|error| self.failed("read", error))?;
-        Ok(LmdbView { txn, env: &self.env })
+        Ok(LmdbView { txn, env: &self.env, suspect: &self.suspect })
     }
 
     /// Makes a change and commits it; waits while the disk is full. See
@@ -97,9 +99,7 @@ impl LmdbState {
                 }
                 Err(Failure::Store(error)) => return Err(self.failed("write", error)),
                 Err(Failure::Table(error)) => {
-                    if matches!(error, TableError::Corrupt { .. }) {
-                        let _ = File::create(&self.suspect);
-                    }
+                    note_damage(&self.suspect, &error);
                     let message = format!("apply to the state in {}", self.env.path().display());
                     return Err(Error::new(ErrorKind::Storage, message).with_source(error));
                 }
@@ -146,6 +146,7 @@ enum Failure {
 pub struct LmdbView<'a> {
     txn: RoTxn<'a, WithoutTls>,
     env: &'a OpenEnv<TABLES>,
+    suspect: &'a Path,
 }
 
 /// The state in the middle of a change.
@@ -164,6 +165,7 @@ impl Tables for LmdbView<'_> {
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, TableError> {
         get_with(&self.txn, self.env, table, key, read)
+            .inspect_err(|error| note_damage(self.suspect, error))
     }
 
     fn walk(
@@ -174,6 +176,7 @@ impl Tables for LmdbView<'_> {
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), TableError> {
         walk(&self.txn, self.env, table, range, order, visit)
+            .inspect_err(|error| note_damage(self.suspect, error))
     }
 
     fn len(&self, table: Table) -> Result<u64, TableError> {
@@ -240,6 +243,14 @@ impl TablesMut for LmdbUpdate<'_> {
     fn clear(&mut self, table: Table) -> Result<(), TableError> {
         let result = handle(self.env, table).clear(&mut self.txn);
         self.note(table, result)
+    }
+}
+
+/// Has the next start read everything if a record was found damaged.
+fn note_damage(suspect: &Path, error: &TableError) {
+    if matches!(error, TableError::Corrupt { .. }) {
+        // If it cannot be made, the next start finds less, and this error comes again.
+        let _ = File::create(suspect);
     }
 }
 
@@ -359,8 +370,6 @@ fn store_error(action: &'static str, table: Table, error: &heed::Error) -> Table
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::adapters::storage::data_dir::open_for_test;
     use crate::kernel::state::conformance::check_tables;
@@ -396,6 +405,45 @@ mod tests {
             let txn = state.env.env().write_txn().unwrap();
             LmdbUpdate { txn, env: &state.env, failure: None }
         });
+    }
+
+    /// Flips a bit of the one place in the file where `value` stands.
+    fn flip_in(dir: &Path, value: &[u8]) {
+        let file = dir.join(DIR_NAME).join("data.mdb");
+        let mut bytes = fs::read(&file).unwrap();
+        let at = bytes.windows(value.len()).position(|window| window == value).unwrap();
+        bytes[at + value.len() / 2] ^= 4;
+        fs::write(&file, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_large_job_is_found_before_it_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let value = [b'j'; 9_000];
+        open(dir.path()).update(&mut Put(Table::Jobs, b"a", &value)).unwrap();
+        flip_in(dir.path(), &value[..100]);
+
+        let health = Arc::new(StorageHealth::new(None));
+        let error = LmdbState::open(&open_for_test(dir.path()), health).err().unwrap();
+
+        assert!(error.report().contains("of table \"jobs\""), "{}", error.report());
+    }
+
+    #[test]
+    fn a_damaged_large_output_is_found_when_it_is_read_and_by_the_start_after_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let value = [b'o'; 9_000];
+        open(dir.path()).update(&mut Put(Table::Outputs, b"a", &value)).unwrap();
+        flip_in(dir.path(), &value[..100]);
+
+        let state = open(dir.path());
+        let read = state.read().unwrap().get_with(Table::Outputs, b"a", |_| ());
+        drop(state);
+
+        assert!(matches!(read, Err(TableError::Corrupt { .. })), "{read:?}");
+        let health = Arc::new(StorageHealth::new(None));
+        let error = LmdbState::open(&open_for_test(dir.path()), health).err().unwrap();
+        assert!(error.report().contains("of table \"outputs\""), "{}", error.report());
     }
 
     #[test]
