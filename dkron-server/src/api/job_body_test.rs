@@ -211,6 +211,25 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
+fn a_status_is_one_of_dkrons_four_words() {
+    for (status, word) in [
+        (RunStatus::Untriggered, ""),
+        (RunStatus::Success, "success"),
+        (RunStatus::Failed, "failed"),
+        (RunStatus::PartiallyFailed, "partially_failed"),
+    ] {
+        let view = dkron_core::JobView {
+            job: Job::new(JobName::parse("a").unwrap()),
+            status: JobStatus { status, ..JobStatus::default() },
+            children: Vec::new(),
+        };
+        let mut json = Writer::new(Layout::Compact);
+        write_job(&mut json, &view, Moment { now: Timestamp::UNIX_EPOCH, server_zone: Zone::UTC });
+        assert!(json.take().contains(&format!("\"status\":\"{word}\"")), "{word}");
+    }
+}
+
+#[test]
 fn the_keys_of_dkron_stand_alone_where_nothing_else_was_asked_for() {
     let view = dkron_core::JobView {
         job: Job::new(JobName::parse("a").unwrap()),

@@ -37,7 +37,11 @@ pub(super) fn missed(
     let end = job.expires_at.map_or(watch_start, |at| watch_start.min(after_expiry(at)));
     let newest = fires.last_before(end, Duration::ZERO);
     let start_from = match job.catch_up {
-        CatchUpPolicy::None => (watch_start.since(newest) <= LATE_START_MAX).then_some(newest),
+        CatchUpPolicy::None => {
+            let is_in_time =
+                watch_start.since(newest) <= LATE_START_MAX || fires.is_within_grace(watch_start);
+            is_in_time.then_some(newest)
+        }
         CatchUpPolicy::Latest => Some(newest),
         CatchUpPolicy::All { fires_max } => Some(nth_newest(fires, first, newest, fires_max)),
     };

@@ -44,6 +44,12 @@ impl<'a> Fires<'a> {
         self.raw_next_after(after).filter(|next| *next <= self.expires_at)
     }
 
+    /// Returns whether a fire may start as late as `instant` because its schedule says so: within
+    /// the grace period of `@after`.
+    pub(super) fn is_within_grace(&self, instant: Timestamp) -> bool {
+        self.schedule.grace_end().is_some_and(|end| instant <= end)
+    }
+
     /// Returns the latest fire before `end` that is not before the anchor.
     ///
     /// The anchor must be a fire before `end`. `gap` is a guess at how far back that may be: the

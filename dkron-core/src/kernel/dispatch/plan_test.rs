@@ -302,6 +302,20 @@ fn a_single_date_is_caught_up_like_any_other_fire() {
 }
 
 #[test]
+fn a_missed_date_with_a_grace_period_starts_within_it() {
+    for (grace, want) in [
+        ("PT4M30S", "00:01:00 start n1 -> never"),
+        ("PT4M29.9S", "00:01:00 skip 1 to 00:01:00 CaughtUp -> never"),
+        ("P1D", "00:01:00 start n1 -> never"),
+    ] {
+        let mut desk = Desk::with([job("a", &format!("@after 2030-01-01T00:01:00Z <{grace}"))]);
+        desk.watch_start = at("00:05:30");
+        check(&desk.decide("00:05:31"), &[want]);
+        check(&desk.decide("00:05:32"), &[]);
+    }
+}
+
+#[test]
 fn the_newest_missed_fire_starts_within_the_time_of_a_restart() {
     for (watch_start, want) in [
         ("00:01:10", "00:01:00 start n1 -> 00:02:00"),

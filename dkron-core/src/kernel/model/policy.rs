@@ -33,7 +33,8 @@ pub enum DstPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CatchUpPolicy {
     /// They are skipped; but the newest one starts if it is no more than
-    /// [`limits::LATE_START_MAX`](crate::limits::LATE_START_MAX) late (a restart, a new leader).
+    /// [`limits::LATE_START_MAX`](crate::limits::LATE_START_MAX) late (a restart, a new leader), or
+    /// within the grace period of `@after`.
     #[default]
     None,
     /// The newest one starts, however late; those before it are skipped as collapsed.

@@ -156,10 +156,16 @@ impl Schedule {
     /// the job fires at once, that is, at `now`.
     pub fn first_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.kind {
-            Kind::After { at, grace } if *at <= now && now <= at.saturating_add(*grace) => {
-                Some(now)
-            }
+            Kind::After { at, .. } if *at <= now && self.grace_end() >= Some(now) => Some(now),
             _ => self.next_after(now),
+        }
+    }
+
+    /// Returns the last instant at which `@after` still fires late; `None` for other schedules.
+    pub(in crate::kernel) fn grace_end(&self) -> Option<Timestamp> {
+        match self.kind {
+            Kind::After { at, grace } => Some(at.saturating_add(grace)),
+            _ => None,
         }
     }
 

@@ -151,5 +151,8 @@ mod tests {
         }
         check_refused("P99999999999999999999D", "invalid day value: 99999999999999999999");
         check_refused("PT9223372036854775808M", "invalid minute value: 9223372036854775808");
+        check_refused("P9223372036854775808Y", "invalid year value: 9223372036854775808");
+        check_refused("P9223372036854775808M", "invalid month value: 9223372036854775808");
+        check_refused("PT9223372036854775808H", "invalid hour value: 9223372036854775808");
     }
 }
