@@ -180,3 +180,54 @@ fn hostile_bodies_are_refused_and_nothing_else_is_touched() {
     assert_eq!(jobs.as_array().unwrap().len(), 1);
     assert_eq!(jobs[0]["owner"], "\u{fffd}\u{fffd}");
 }
+
+#[test]
+fn a_pause_and_the_id_of_a_member_outlast_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let member = |daemon: &Daemon| daemon.http().get("/v1/members").unwrap().json()[0].clone();
+    let daemon = Daemon::start(directory.path());
+    let id = member(&daemon)["id"].clone();
+    assert_eq!(daemon.http().post("/v1/pause", "").unwrap().status, 200);
+    daemon.terminate(BOUND);
+
+    let daemon = Daemon::start(directory.path());
+
+    assert_eq!(member(&daemon)["id"], id);
+    assert_eq!(member(&daemon)["id"], id, "at each request");
+    assert_eq!(daemon.http().get("/v1/pause").unwrap().json(), json!({"paused": true}));
+    assert_eq!(daemon.http().post("/v1/jobs", "{").unwrap().status, 503);
+}
+
+#[test]
+fn a_busy_execution_shows_the_end_of_its_output() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    let command = "head -c 10000 /dev/zero | tr '\\0' x; echo; echo end; sleep 1000";
+    create(
+        &daemon,
+        &json!({
+            "name": "talks", "schedule": "@manually", "executor": "shell",
+            "executor_config": {"command": command, "shell": "true"},
+        }),
+    );
+    assert_eq!(daemon.http().post("/v1/jobs/talks?async", "").unwrap().status, 200);
+
+    let output = wait_for("the end of what it has written", BOUND, || {
+        let busy = daemon.http().get("/v1/busy").unwrap().json();
+        busy[0]["output"].as_str().filter(|text| text.ends_with("x\nend\n")).map(str::to_owned)
+    });
+
+    assert_eq!(output.len(), 4_096);
+}
+
+#[test]
+fn a_hangup_is_answered_with_a_word_and_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::at(directory.path()).args(&["--disable-usage-stats"]).start();
+
+    let pid = nix::unistd::Pid::from_raw(daemon.pid().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+
+    daemon.wait_for_log("reading the configuration anew is not available", BOUND);
+    assert_eq!(daemon.http().get("/health").unwrap().status, 200);
+}
