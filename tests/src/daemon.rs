@@ -26,6 +26,7 @@ pub struct Launch {
     data_dir: PathBuf,
     args: Vec<String>,
     variables: Vec<(String, String)>,
+    wrapper: Vec<&'static str>,
 }
 
 /// A running daemon. Dropping it kills it and every process it started.
@@ -48,7 +49,12 @@ pub struct Ended {
 impl Daemon {
     /// Begins a daemon with its data in `data_dir`, ports chosen by the system, on loopback.
     pub fn at(data_dir: &Path) -> Launch {
-        Launch { data_dir: data_dir.to_owned(), args: Vec::new(), variables: Vec::new() }
+        Launch {
+            data_dir: data_dir.to_owned(),
+            args: Vec::new(),
+            variables: Vec::new(),
+            wrapper: Vec::new(),
+        }
     }
 
     /// Starts a daemon as [`Daemon::at`] describes it and waits until it can commit a write.
@@ -191,6 +197,21 @@ impl Launch {
         self
     }
 
+    /// Makes it the first process of a namespace of its own, as in a container; `None` where that
+    /// is not permitted.
+    ///
+    /// [`Daemon::pid`] is then the process around it.
+    #[must_use]
+    pub fn as_first_process(mut self) -> Option<Self> {
+        self.wrapper = vec!["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+        if !nix::unistd::geteuid().is_root() {
+            self.wrapper.extend(["--user", "--map-root-user"]);
+        }
+        let (program, args) = self.wrapper.split_first()?;
+        let tried = Command::new(program).args(args).arg("true").stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success()).then_some(self)
+    }
+
     /// Starts it and waits until it can commit a write.
     ///
     /// # Panics
@@ -245,7 +266,14 @@ impl Launch {
     fn spawn(&self) -> (Child, String) {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let mut command = Command::new(binary());
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(binary()),
+            Some((program, args)) => {
+                let mut command = Command::new(program);
+                command.args(args).arg(binary());
+                command
+            }
+        };
         command
             .args(["agent", "--server", "--bootstrap-expect=1", "--node-name=e2e"])
             .args(["--bind-addr=127.0.0.1:0", "--http-addr=127.0.0.1:0"])

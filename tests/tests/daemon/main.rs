@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk_full;
+mod first_process;
 mod getting_started;
 mod hostile;
 mod kill_9;

@@ -344,6 +344,7 @@ async fn redirects_are_followed_with_the_method_they_ask_for() {
         check(&server.url(&format!("/from/{status}/1")), &post, want).await;
         let seen = server.seen().pop().unwrap();
         assert_eq!((seen.header("x-one"), seen.header("x-dkron-token")), (vec!["1"], vec!["77"]));
+        assert_eq!(seen.header("connection"), ["close"]);
     }
 }
 

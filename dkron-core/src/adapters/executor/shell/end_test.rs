@@ -232,6 +232,27 @@ async fn what_no_process_can_be_given_is_a_failed_run_with_its_reason() {
     check("env", &many.join(","), "argument list too long").await;
 }
 
+/// Method: as root, again in a process that belongs to nobody.
+#[tokio::test]
+async fn who_is_not_root_cannot_become_another_user() {
+    let as_nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    if nix::unistd::geteuid().is_root() {
+        let program = std::env::current_exe().unwrap();
+        let mut tried = std::process::Command::new("setpriv");
+        tried.args(as_nobody).arg(program).arg("--list");
+        if tried.output().is_ok_and(|output| output.status.success()) {
+            let test = "who_is_not_root_cannot_become_another_user";
+            let setup = format!("setpriv {} \"$0\" \"$@\"; exit", as_nobody.join(" "));
+            is_alone(module_path!(), test, &setup);
+        } else {
+            eprintln!("skipped: nobody may not run this test");
+        }
+        return;
+    }
+    let run = TestRun::of_command(&[("command", "id"), ("shell", "true"), ("su", "root")]);
+    assert_output(&run.output().await, "fork/exec /bin/sh: operation not permitted\n");
+}
+
 #[tokio::test]
 async fn a_program_with_a_slash_is_looked_for_in_the_working_directory() {
     let dir = tempfile::tempdir().unwrap();
