@@ -57,7 +57,8 @@ pub const RETENTION_REMOVALS_MAX: u32 = 256;
 /// Skipped fires kept per job, newest first; a range of fires collapsed by catch-up counts as one.
 pub const SKIPS_PER_JOB_MAX: u32 = 100;
 
-/// Largest stored job, in bytes of its encoding. The HTTP API takes bodies of 1 MiB at most.
+/// Largest stored job, in bytes of its encoding. Bodies of the HTTP API may have four times that:
+/// escaped, a text is longer.
 pub const JOB_BYTES_MAX: usize = 1 << 20;
 
 /// Longest text of a definition, in bytes: a display name, a tag, the key of a setting. Values of
