@@ -42,8 +42,13 @@ pub const ALL: &[Bench] = &[
     },
     Bench {
         name: "throughput",
-        about: "sustained handler runs, durable and in memory",
-        run: throughput::run,
+        about: "sustained handler runs, every start and end on disk",
+        run: throughput::durable,
+    },
+    Bench {
+        name: "throughput-in-memory",
+        about: "sustained handler runs of a node without a disk",
+        run: throughput::in_memory,
     },
     Bench {
         name: "burst",

@@ -115,9 +115,18 @@ impl<S: Store> Driver<S> {
         })?;
         drop(view);
         let mut effects = std::mem::take(&mut self.effects);
+        let mut starts = Vec::new();
         for effect in effects.drain(..) {
-            self.perform(effect);
+            match effect {
+                Effect::Start(claim) => starts.push(claim),
+                effect => {
+                    // In the order given: a start never comes after the request for its end.
+                    self.start(std::mem::take(&mut starts));
+                    self.perform(effect);
+                }
+            }
         }
+        self.start(starts);
         self.effects = effects;
         Ok(())
     }
@@ -125,7 +134,7 @@ impl<S: Store> Driver<S> {
     fn perform(&self, effect: Effect) {
         match effect {
             Effect::Propose { round, commands } => self.propose(round, commands),
-            Effect::Start(claim) => self.start(claim),
+            Effect::Start(claim) => self.start(vec![claim]),
             Effect::StartAgain(claim) => self.start_again(claim),
             Effect::CancelRun { token, .. } => self.parts.runs.cancel(token),
             Effect::Note(observation) => note(&observation),
@@ -151,14 +160,18 @@ impl<S: Store> Driver<S> {
         });
     }
 
-    fn start(&self, claim: Claim) {
-        tracing::debug!(
-            job = %claim.execution.job,
-            execution = %claim.execution.id,
-            attempt = claim.execution.attempt,
-            "start"
-        );
-        self.parts.runs.start(claim);
+    fn start(&self, claims: Vec<Claim>) {
+        for claim in &claims {
+            tracing::debug!(
+                job = %claim.execution.job,
+                execution = %claim.execution.id,
+                attempt = claim.execution.attempt,
+                "start"
+            );
+        }
+        if !claims.is_empty() {
+            self.parts.runs.start(claims);
+        }
     }
 
     /// Starts a claim that an earlier term may have started: first the runs are asked, then the
@@ -175,7 +188,7 @@ impl<S: Store> Driver<S> {
         let is_open =
             |stored: Execution| stored.token == execution.token && !stored.state.is_final();
         if stored.is_some_and(is_open) {
-            self.start(claim);
+            self.start(vec![claim]);
         }
     }
 }

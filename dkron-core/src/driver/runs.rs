@@ -6,7 +6,8 @@
 //! *Bound*: as many as there are claims for this node. *Ends* with its report handed to `reports`.
 //! A run stays in `live` until its report is acknowledged, so that a claim sent twice starts once.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,9 +17,14 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::packing;
-use crate::kernel::model::{Execution, ExecutionState};
+use crate::kernel::model::{Execution, ExecutionState, Job};
 use crate::kernel::state::{Claim, Report};
+use crate::kernel::time::Timestamp;
 use crate::ports::{Clock, Executors, OutputCapture, RunContext, RunEnd, RunOutcome};
+
+/// Starts that one task makes the tasks of: a task made on a thread of the runtime costs less than
+/// one made from outside.
+const STARTS_PER_TASK_MAX: usize = 64;
 
 /// A run that has started and whose report is not acknowledged yet.
 #[derive(Clone)]
@@ -33,6 +39,36 @@ pub struct LiveRun {
     has_ended: bool,
 }
 
+/// A claim about to start.
+struct Start {
+    job: Arc<Job>,
+    context: RunContext,
+    /// Taken once it is among the live runs.
+    run: Option<LiveRun>,
+}
+
+impl Start {
+    fn new(claim: Claim, now: Timestamp) -> Self {
+        let Claim { mut execution, job, .. } = claim;
+        execution.started_at = now;
+        let output = OutputCapture::new();
+        let cancel = CancellationToken::new();
+        let context = RunContext {
+            job: execution.job.to_shared(),
+            execution: execution.id.to_string().into(),
+            fire_time: execution.fire_time,
+            attempt: execution.attempt,
+            token: execution.token,
+            instance: execution.instance,
+            config: Arc::new(job.executor_config.clone()),
+            timeout: job.timeout,
+            output: output.writer(),
+            cancel: cancel.clone(),
+        };
+        Self { job, context, run: Some(LiveRun { execution, output, cancel, has_ended: false }) }
+    }
+}
+
 /// Starts claims on this node and keeps track of them.
 pub struct Runs {
     executors: Arc<dyn Executors>,
@@ -40,7 +76,7 @@ pub struct Runs {
     runtime: Handle,
     reports: mpsc::UnboundedSender<Report>,
     /// By fencing token: unique for every claim of the cluster.
-    live: Mutex<BTreeMap<u64, LiveRun>>,
+    live: Mutex<HashMap<u64, LiveRun>>,
     ended: Notify,
 }
 
@@ -54,43 +90,41 @@ impl Runs {
         runtime: Handle,
         reports: mpsc::UnboundedSender<Report>,
     ) -> Self {
-        let live = Mutex::new(BTreeMap::new());
+        let live = Mutex::new(HashMap::new());
         Self { executors, clock, runtime, reports, live, ended: Notify::new() }
     }
 
-    /// Starts a claim, unless it has been started before. Returns at once.
-    pub fn start(self: &Arc<Self>, claim: Claim) {
-        let Claim { mut execution, job, .. } = claim;
-        execution.started_at = self.clock.now();
-        let token = execution.token;
-        let output = OutputCapture::new();
-        let cancel = CancellationToken::new();
-        let context = RunContext {
-            job: execution.job.to_shared(),
-            execution: execution.id.to_string().into(),
-            fire_time: execution.fire_time,
-            attempt: execution.attempt,
-            token,
-            instance: execution.instance,
-            config: Arc::new(job.executor_config.clone()),
-            timeout: job.timeout,
-            output: output.writer(),
-            cancel: cancel.clone(),
-        };
-        let run = LiveRun { execution, output, cancel, has_ended: false };
-        match self.lock().entry(token) {
-            std::collections::btree_map::Entry::Occupied(_) => return,
-            std::collections::btree_map::Entry::Vacant(slot) => slot.insert(run),
-        };
-        let runs = Arc::clone(self);
-        self.runtime.spawn(async move {
-            let run = async { runs.executors.run(&job.executor, context).await };
-            let end = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| RunEnd {
-                outcome: RunOutcome::Failed,
-                error: Some("the executor panicked; please report it".to_owned()),
-            });
-            runs.finish(token, end);
+    /// Starts claims, but for those that have been started before. Returns at once.
+    pub fn start(self: &Arc<Self>, claims: impl IntoIterator<Item = Claim>) {
+        let now = self.clock.now();
+        let mut starts: Vec<_> = claims.into_iter().map(|claim| Start::new(claim, now)).collect();
+        let mut live = self.lock();
+        starts.retain_mut(|start| match live.entry(start.context.token) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(slot) => start.run.take().map(|run| slot.insert(run)).is_some(),
         });
+        drop(live);
+        while starts.len() > STARTS_PER_TASK_MAX {
+            let some = starts.split_off(starts.len() - STARTS_PER_TASK_MAX);
+            let runs = Arc::clone(self);
+            self.runtime.spawn(async move { runs.spawn(some) });
+        }
+        self.spawn(starts);
+    }
+
+    /// Makes a task of each start.
+    fn spawn(self: &Arc<Self>, starts: Vec<Start>) {
+        for Start { job, context, .. } in starts {
+            let (runs, token) = (Arc::clone(self), context.token);
+            self.runtime.spawn(async move {
+                let run = async { runs.executors.run(&job.executor, context).await };
+                let end = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| RunEnd {
+                    outcome: RunOutcome::Failed,
+                    error: Some("the executor panicked; please report it".to_owned()),
+                });
+                runs.finish(token, end);
+            });
+        }
     }
 
     /// Asks a run for its end; nothing happens if it is not here.
@@ -119,7 +153,10 @@ impl Runs {
 
     /// Returns the runs that have not ended, ordered by their claims.
     pub fn running(&self) -> Vec<LiveRun> {
-        self.lock().values().filter(|run| !run.has_ended).cloned().collect()
+        let mut running: Vec<LiveRun> =
+            self.lock().values().filter(|run| !run.has_ended).cloned().collect();
+        running.sort_unstable_by_key(|run| run.execution.token);
+        running
     }
 
     /// Returns the run with this fencing token, if its report is still to be acknowledged.
@@ -172,7 +209,7 @@ impl Runs {
         let _ = self.reports.send(report);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, LiveRun>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, LiveRun>> {
         // A panic while the lock was held leaves a map that is still whole.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }

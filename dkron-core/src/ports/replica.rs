@@ -66,6 +66,15 @@ pub trait SnapshotStore: Send + Sync + 'static {
         fill: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>,
     ) -> Result<(), Error>;
 
+    /// Returns whether the contents are better made when somebody asks for a snapshot than when
+    /// the log is cut.
+    ///
+    /// So it is in memory: whoever restarts has nothing to restore, and a snapshot that nobody
+    /// reads would double what is held, and keep the writer from the state while it is copied.
+    fn is_made_on_demand(&self) -> bool {
+        false
+    }
+
     /// Opens the newest complete snapshot. It can be read to its end even if a newer one comes.
     ///
     /// # Errors

@@ -191,6 +191,7 @@ fn apply_entry(tables: &mut impl TablesMut, entry: &RaftEntry) -> Result<Applied
                 table: "log",
                 reason: format!("entry {}: {reason}", position.index),
             })?;
+            done.events.reserve(entry.commands.len());
             done.outcomes = apply(tables, &entry, &mut done.events)?;
             done.at = Some(entry.at);
         }

@@ -141,7 +141,15 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
-        current_snapshot(&*self.snapshots).map_err(to_io)
+        let (machine, snapshots) = (Arc::clone(&self.machine), Arc::clone(&self.snapshots));
+        let stop = self.policy.stop.clone();
+        let current = move || {
+            if snapshots.is_made_on_demand() && !machine.write_snapshot(&*snapshots, &stop)? {
+                return Ok(None);
+            }
+            current_snapshot(&*snapshots)
+        };
+        blocking(current).await.map_err(to_io)
     }
 }
 
@@ -169,6 +177,10 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     /// Tries until it succeeds: an error would end the node, and a disk that is full now is no
     /// reason for that. The log grows meanwhile.
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        if self.snapshots.is_made_on_demand() {
+            self.policy.written(0);
+            return Ok(head_of_snapshot(self.machine.applied().map_err(to_io)?));
+        }
         let mut wait = RETRY_MIN;
         loop {
             let (machine, snapshots) = (Arc::clone(&self.machine), Arc::clone(&self.snapshots));
@@ -176,7 +188,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
             let written = blocking(move || machine.write_snapshot(&*snapshots, &stop)).await;
             let error = match written {
                 Ok(true) => break,
-                Ok(false) => return Ok(snapshot_of_nothing()),
+                Ok(false) => return Ok(head_of_snapshot(AppliedState::default())),
                 Err(error) if error.kind() == ErrorKind::Storage => error,
                 Err(error) => return Err(to_io(error)),
             };
@@ -193,12 +205,16 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     }
 }
 
-/// What stands for a snapshot before anything is applied.
-fn snapshot_of_nothing() -> Snapshot {
-    let position = LogPosition { term: 0, index: 0 };
+/// A snapshot whose contents nobody has asked for yet: it says how far the log may be cut.
+///
+/// openraft reads the contents only of what [`StateMachine::get_current_snapshot`] answers.
+fn head_of_snapshot(AppliedState { mark, membership }: AppliedState) -> Snapshot {
+    let position = mark.map(|mark| mark.position);
+    let last_log_id = position.map(to_log_id);
+    let position = position.unwrap_or(LogPosition { term: 0, index: 0 });
     let contents = Box::new(io::empty());
     let snapshot = StoredSnapshot { position, meta: Vec::new(), bytes: 0, contents };
-    Snapshot { meta: SnapshotMeta::default(), snapshot }
+    Snapshot { meta: SnapshotMeta { last_log_id, last_membership: membership }, snapshot }
 }
 
 fn current_snapshot(snapshots: &dyn SnapshotStore) -> Result<Option<Snapshot>, Error> {

@@ -208,6 +208,10 @@ impl SnapshotStore for MemorySnapshots {
         Ok(())
     }
 
+    fn is_made_on_demand(&self) -> bool {
+        true
+    }
+
     fn current(&self) -> Result<Option<StoredSnapshot>, Error> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(newest.as_ref().map(|(position, meta, contents)| StoredSnapshot {

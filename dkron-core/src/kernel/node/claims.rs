@@ -9,8 +9,8 @@ use crate::kernel::time::Timestamp;
 /// Claims that are committed and not handed to their nodes yet: those of the next instants.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// By fencing token.
-    claims: BTreeMap<u64, Waiting>,
+    /// By fencing token. Boxed: the map moves its values when it grows and shrinks.
+    claims: BTreeMap<u64, Box<Waiting>>,
     by_time: BTreeSet<(Timestamp, u64)>,
 }
 
@@ -26,12 +26,12 @@ impl Claims {
     pub(super) fn add(&mut self, claim: Claim, is_ours: bool) {
         let token = claim.execution.token;
         self.by_time.insert((claim.start_at, token));
-        self.claims.insert(token, Waiting { claim, is_ours });
+        self.claims.insert(token, Box::new(Waiting { claim, is_ours }));
     }
 
     /// Takes a claim out; tells whether it was committed in this term.
     pub(super) fn remove(&mut self, token: u64) -> Option<(Claim, bool)> {
-        let Waiting { claim, is_ours } = self.claims.remove(&token)?;
+        let Waiting { claim, is_ours } = *self.claims.remove(&token)?;
         self.by_time.remove(&(claim.start_at, token));
         Some((claim, is_ours))
     }
@@ -53,10 +53,9 @@ impl Claims {
         if jobs.is_empty() {
             return Vec::new();
         }
-        let is_of = |(_, waiting): &(&u64, &Waiting)| {
-            waiting.is_ours && jobs.contains(&waiting.claim.execution.job)
-        };
-        self.claims.iter().filter(is_of).map(|(token, _)| *token).collect()
+        let ours = self.claims.values().filter(|waiting| waiting.is_ours);
+        let executions = ours.map(|waiting| &waiting.claim.execution);
+        executions.filter(|execution| jobs.contains(&execution.job)).map(|e| e.token).collect()
     }
 
     /// Returns a claim.

@@ -231,8 +231,8 @@ impl Term {
             Some(burst) => burst,
             None => {
                 let until = at.saturating_add(BURST_SPAN);
-                let rows = query::due_rows(scene.view, None, until, BURST_COUNTED_MAX)?;
-                Burst { at, fires: rows.len(), counted_at: now }
+                let fires = query::due_count(scene.view, until, BURST_COUNTED_MAX)?;
+                Burst { at, fires, counted_at: now }
             }
         };
         self.rounds.burst = Some(burst);

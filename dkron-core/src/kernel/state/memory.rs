@@ -33,8 +33,8 @@ impl MemoryKey {
     fn new(key: &[u8]) -> Self {
         let mut head = [0; INLINE_BYTES];
         let inline = key.len().min(INLINE_BYTES);
-        for (to, from) in head.iter_mut().zip(key) {
-            *to = *from;
+        if let (Some(to), Some(from)) = (head.get_mut(..inline), key.get(..inline)) {
+            to.copy_from_slice(from);
         }
         let whole = (inline < key.len()).then(|| key.into());
         Self { head, len: key.len() as u16, whole }

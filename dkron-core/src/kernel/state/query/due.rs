@@ -47,6 +47,30 @@ pub fn due_rows(
     Ok(found)
 }
 
+/// Counts the rows that are due at `until` or before, up to `limit`; looks at none of them closer.
+///
+/// # Errors
+///
+/// [`TableError`] if the store fails.
+pub fn due_count(
+    tables: &impl Tables,
+    until: Timestamp,
+    limit: usize,
+) -> Result<usize, TableError> {
+    let to = keys::due_until(until);
+    let mut count = 0;
+    tables.walk(
+        Table::Due,
+        (Bound::Unbounded, Bound::Included(&to)),
+        Order::Ascending,
+        |_, _| {
+            count += 1;
+            if count < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        },
+    )?;
+    Ok(count.min(limit))
+}
+
 /// Returns the retries and dependent runs of a job that are due some time, in the order of their
 /// instants.
 ///

@@ -15,7 +15,7 @@ mod jobs;
 use super::{Table, TableError, Tables, keys, rows};
 use crate::kernel::time::Timestamp;
 
-pub use due::{due_rows, first_due, waiting};
+pub use due::{due_count, due_rows, first_due, waiting};
 pub use executions::{execution, executions_page, output, running, running_count, skips};
 pub use jobs::{
     Filter, JobRow, JobView, children, declared, definition, job, job_count, job_exists,
