@@ -97,6 +97,22 @@ async fn an_answer_to_head_has_no_body_whatever_its_length_says() {
     assert_output(&run.output().await, "");
 }
 
+/// Goal: an answer that is not the last, or opens something else, keeps nobody waiting.
+#[tokio::test]
+async fn interim_answers_are_passed_over_and_upgrades_are_ends() {
+    let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    for (method, reply, code, want) in [
+        ("GET", format!("{hint}{whole}"), "200", "ok"),
+        ("GET", "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), "101", ""),
+        ("CONNECT", "HTTP/1.1 200 OK\r\n\r\n".to_owned(), "200", ""),
+    ] {
+        let server = Server::start(move |_| Reply::Stall(reply.clone().into_bytes())).await;
+        let run = request(&server.url("/"), &[("method", method), ("expectCode", code)]);
+        assert_output(&run.output().await, want);
+    }
+}
+
 /// Goal: settings are made ready for each stop on the way, and what is wrong is told once.
 #[tokio::test]
 async fn a_redirect_to_https_is_believed_by_the_jobs_own_roots_and_warned_of_once() {
