@@ -103,8 +103,8 @@ fn newest_meta(file: &File, file_bytes: u64) -> io::Result<Meta> {
 ///
 /// Every commit frees the pages that it replaces, under its own number; only the first, which makes
 /// the databases, replaces none. So a flipped bit that makes the older meta page the newer one, and
-/// would lose a commit, is found out. The older tree is whole: what was its is not used again before
-/// the next commit but one.
+/// would lose a commit, is found out. The older tree is whole: what was its is not used again
+/// before the next commit but one.
 fn last_freed_by(file: &File, file_bytes: u64, meta: &Meta) -> io::Result<Option<u64>> {
     let Some(mut number) = meta.free.root else { return Ok(None) };
     let mut bytes = vec![0; meta.page_bytes as usize];
