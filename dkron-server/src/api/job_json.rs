@@ -6,8 +6,9 @@ use dkron_core::schedule::{Schedule, ScheduleContext};
 use dkron_core::{ConcurrencyPolicy, Job, JobView, Retention, RunStatus, Timestamp, Zone};
 
 use super::go_duration::GoDuration;
+use super::job_body::CheckedJob;
 use super::policy_text as policy;
-use crate::go_json::{GoTime, Writer};
+use crate::go_json::{GoTime, Layout, Writer};
 
 /// What the shown `next` depends on beside the job.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,17 @@ pub(super) enum NoProcessors {
     Empty,
     /// `null`, as in the answer to a write that said nothing of them.
     Null,
+}
+
+/// Writes a checked job as it would be shown if it were stored as it is.
+///
+/// Public for the fuzz target of job bodies alone: it holds what is written against what is read.
+pub fn checked_job_text(checked: &CheckedJob) -> Vec<u8> {
+    let status = checked.restored.clone().unwrap_or_default();
+    let view = JobView { job: checked.job.clone(), status, children: Vec::new() };
+    let mut json = Writer::new(Layout::Compact);
+    write_job(&mut json, &view, Moment { now: Timestamp::UNIX_EPOCH, server_zone: Zone::UTC });
+    json.take().into_bytes()
 }
 
 /// Writes a job as it is stored.

@@ -35,6 +35,8 @@ mod run;
 mod write;
 
 pub use job_body::{CheckedJob, JobBody, JobRefusal};
+#[doc(hidden)]
+pub use job_json::checked_job_text;
 pub use leave::Leave;
 pub(crate) use members::HIDDEN_TAG;
 
