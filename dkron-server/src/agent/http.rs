@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use super::connections::{BoundedListener, affordable};
 
 /// A socket that is bound; connections wait until it is served.
 pub(super) struct HttpServer {
@@ -50,10 +51,7 @@ impl HttpServer {
     /// Begins to answer.
     pub(super) fn serve(self, router: Router) -> Served {
         let (stop, stopped) = oneshot::channel::<()>();
-        let listener = self.listener.tap_io(|stream| {
-            // Answers are small, and their readers wait for them.
-            let _ = stream.set_nodelay(true);
-        });
+        let listener = BoundedListener::new(self.listener, affordable());
         let serving = axum::serve(listener, router).with_graceful_shutdown(async {
             let _ = stopped.await;
         });

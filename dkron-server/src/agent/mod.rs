@@ -9,6 +9,7 @@
 //!
 //! May use: `dkron_core`'s public names, [`api`](crate::api), [`config`](crate::config).
 
+mod connections;
 mod http;
 mod log;
 mod signals;
