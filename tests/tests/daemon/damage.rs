@@ -257,3 +257,45 @@ fn leftovers_beside_the_data_do_no_harm() {
         assert_eq!(left.start_on(copy.path(), what, "log"), Taken::Started, "{what}");
     }
 }
+
+/// Flips a bit in every copy of `text` that a file holds.
+fn flip_in_text(path: &Path, text: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    let found: Vec<usize> =
+        (0..bytes.len() - text.len()).filter(|at| bytes[*at..].starts_with(text)).collect();
+    assert!(!found.is_empty(), "{} does not hold the text", path.display());
+    found.iter().for_each(|at| bytes[at + text.len() / 2] ^= 1);
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_output_is_an_error_and_the_next_start_mends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path());
+    let mut http = daemon.http();
+    let noise = json!({"name": "noise", "schedule": "@manually", "executor": "shell",
+                       "executor_config": {"shell": "true",
+                                           "command": "head -c 30000 /dev/urandom | base64 -w0"}});
+    assert_eq!(http.post("/v1/jobs", noise.to_string()).unwrap().status, 201);
+    assert_eq!(http.post("/v1/jobs/noise", "").unwrap().status, 200);
+    let runs = http.get("/v1/jobs/noise/executions").unwrap().json();
+    let id = runs[0]["id"].as_str().unwrap();
+    let whole = http.get(&format!("/v1/jobs/noise/executions/{id}")).unwrap().json();
+    drop(daemon.kill_9());
+
+    // Nothing packs noise, so it stands in the file as it is.
+    let text = &whole["output"].as_str().unwrap().as_bytes()[20_000..20_040];
+    flip_in_text(&folder.path().join(STATE), text);
+    let daemon = Daemon::start(folder.path());
+    let answer = daemon.http().get(&format!("/v1/jobs/noise/executions/{id}")).unwrap();
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    assert!(answer.text().contains("does not match its checksum"), "{}", answer.text());
+    assert_eq!(daemon.http().get("/v1/jobs").unwrap().status, 200);
+    assert_eq!(daemon.terminate(BOUND).status.code(), Some(0));
+
+    let daemon = Daemon::start(folder.path());
+    daemon.wait_for_log("made anew", BOUND);
+    let mended = daemon.http().get(&format!("/v1/jobs/noise/executions/{id}")).unwrap().json();
+    assert_eq!(mended, whole);
+    assert!(!daemon.terminate(BOUND).log.contains("panic"));
+}
