@@ -43,6 +43,8 @@ pub struct StoredSnapshot {
     pub position: LogPosition,
     /// What else belongs to it; the consensus adapter knows.
     pub meta: Vec<u8>,
+    /// What an error calls it: its file, if it has one.
+    pub name: String,
     /// How much it takes on the disk, in bytes.
     pub bytes: u64,
     /// Its contents, from the beginning.

@@ -15,6 +15,8 @@ use dkron_e2e::http::Http;
 use dkron_e2e::seed::Seed;
 use serde_json::json;
 
+use super::disk_full::{Disk, on_a_small_disk};
+
 /// Jobs of the data dir: enough for trees of several pages.
 const JOBS: usize = 150;
 
@@ -22,12 +24,16 @@ const JOBS: usize = 150;
 /// `DKRON_TEST_ROUNDS=<n>`.
 const FLIPS: usize = 40;
 
+/// Records that the log keeps though a snapshot covers them.
+const RECORDS_KEPT: usize = 1_000;
+
 const BOUND: Duration = Duration::from_secs(30);
 
 const LOG: &str = "log/data.mdb";
 const STATE: &str = "state/data.mdb";
 const STAMP: &str = "stamp";
 const OUTBOX: &str = "outbox";
+const SNAPSHOTS: &str = "snapshots/newest";
 
 /// What a killed daemon left, and what it had acknowledged.
 struct Left {
@@ -48,20 +54,35 @@ impl Left {
     fn by_a_killed_daemon() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let daemon = Daemon::start(folder.path());
+        let acknowledged = fill(&mut daemon.http());
+        drop(daemon.kill_9());
+        Self { folder, acknowledged }
+    }
+
+    /// As [`Left::by_a_killed_daemon`], with a snapshot and a log that was cut behind it: on a
+    /// small disk both come soon.
+    fn with_a_snapshot(disk: &Disk) -> Self {
+        let daemon = Daemon::start(&disk.data());
         let mut http = daemon.http();
-        for number in 0..JOBS {
-            let output = "x".repeat(number * 97 % 9_000);
-            let job = json!({"name": format!("job-{number:03}"), "schedule": "@manually",
-                             "executor": "shell", "metadata": {"text": output},
-                             "executor_config": {"command": format!("echo {output}")}});
+        fill(&mut http);
+        let mut write = |number: usize| {
+            let job = json!({"name": "rewritten", "schedule": "@manually",
+                             "metadata": {"text": "x".repeat(400), "number": number.to_string()}});
             assert_eq!(http.post("/v1/jobs", job.to_string()).unwrap().status, 201);
+        };
+        let covered = || newest_snapshot(&disk.data()).map_or(0, |(index, _)| index);
+        let mut written = 0;
+        while covered() < 2 * RECORDS_KEPT {
+            write(written);
+            written += 1;
+            assert!(written < 20 * RECORDS_KEPT, "no snapshot, or only of {}", covered());
         }
-        for number in (0..JOBS).step_by(10) {
-            let path = format!("/v1/jobs/job-{number:03}");
-            assert_eq!(http.post(&path, "").unwrap().status, 200);
-        }
+        // The log is cut as it is written on.
+        (0..50).for_each(&mut write);
         let acknowledged = shown(&mut http);
         drop(daemon.kill_9());
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(&disk.data(), folder.path());
         Self { folder, acknowledged }
     }
 
@@ -111,6 +132,22 @@ fn check_refusal(ended: &Ended, data: &Path, what: &str, file: &str) {
     assert!(error.contains("backup") || error.contains("use the"), "{what}: {error}");
 }
 
+/// Creates jobs and runs some; returns what the API shows of them.
+fn fill(http: &mut Http) -> Vec<String> {
+    for number in 0..JOBS {
+        let output = "x".repeat(number * 97 % 9_000);
+        let job = json!({"name": format!("job-{number:03}"), "schedule": "@manually",
+                         "executor": "shell", "metadata": {"text": output},
+                         "executor_config": {"command": format!("echo {output}")}});
+        assert_eq!(http.post("/v1/jobs", job.to_string()).unwrap().status, 201);
+    }
+    for number in (0..JOBS).step_by(10) {
+        let path = format!("/v1/jobs/job-{number:03}");
+        assert_eq!(http.post(&path, "").unwrap().status, 200);
+    }
+    shown(http)
+}
+
 /// Returns the jobs and the runs that the API shows.
 fn shown(http: &mut Http) -> Vec<String> {
     let mut all = vec![http.get("/v1/jobs").unwrap().text()];
@@ -144,6 +181,20 @@ fn flip(path: &Path, bit: u64) {
     let mut bytes = fs::read(path).unwrap();
     bytes[bit as usize / 8] ^= 1 << (bit % 8);
     fs::write(path, bytes).unwrap();
+}
+
+/// Returns the newest snapshot of a data dir, and up to where it covers the log.
+fn newest_snapshot(data: &Path) -> Option<(usize, PathBuf)> {
+    let paths = fs::read_dir(data.join("snapshots")).unwrap().map(|entry| entry.unwrap().path());
+    let named = paths.filter_map(|path| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".snapshot")?;
+        Some((name.split_once('-')?.0.parse().ok()?, path))
+    });
+    named.max()
+}
+
+fn snapshot_of(data: &Path) -> PathBuf {
+    newest_snapshot(data).expect("there is a snapshot").1
 }
 
 fn bytes_of(path: &Path) -> u64 {
@@ -298,4 +349,43 @@ fn a_damaged_output_is_an_error_and_the_next_start_mends_it() {
     let mended = daemon.http().get(&format!("/v1/jobs/noise/executions/{id}")).unwrap().json();
     assert_eq!(mended, whole);
     assert!(!daemon.terminate(BOUND).log.contains("panic"));
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused_only_if_it_is_needed() {
+    on_a_small_disk(|disk| {
+        let left = Left::with_a_snapshot(&disk);
+        let snapshot = snapshot_of(left.folder.path());
+        let whole = fs::read(&snapshot).unwrap();
+        let flipped = |at: usize| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            Some(bytes)
+        };
+        for (what, content, file) in [
+            ("whole", Some(whole.clone()), SNAPSHOTS),
+            ("flipped in its head", flipped(25), SNAPSHOTS),
+            ("flipped in its body", flipped(whole.len() / 2), SNAPSHOTS),
+            ("cut short", Some(whole[..whole.len() - 1].to_vec()), SNAPSHOTS),
+            // Then the state is what cannot be made anew.
+            ("gone", None, STATE),
+        ] {
+            let damage = |data: &Path| {
+                fs::remove_file(snapshot_of(data)).unwrap();
+                if let Some(content) = &content {
+                    fs::write(data.join("snapshots").join(snapshot.file_name().unwrap()), content)
+                        .unwrap();
+                }
+            };
+            let alone = left.damaged(damage);
+            let taken = left.start_on(alone.path(), &format!("a snapshot {what}"), file);
+            println!("a snapshot {what}: {taken:?}");
+            let both = left.damaged(|data| {
+                damage(data);
+                cut(&data.join(STATE), 0);
+            });
+            let taken = left.start_on(both.path(), &format!("a snapshot {what}, no state"), file);
+            assert_eq!(taken == Taken::Started, what == "whole", "a snapshot {what}, no state");
+        }
+    });
 }

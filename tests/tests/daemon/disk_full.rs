@@ -27,7 +27,7 @@ const BOUND: Duration = Duration::from_secs(30);
 const DISK: &str = "size=8m";
 
 /// A small disk, and a folder beside it.
-struct Disk {
+pub(super) struct Disk {
     folder: tempfile::TempDir,
 }
 
@@ -51,7 +51,7 @@ impl Disk {
         Some(Self { folder })
     }
 
-    fn data(&self) -> PathBuf {
+    pub(super) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -74,7 +74,7 @@ impl Disk {
 }
 
 /// Runs a test on a thread of its own, whose mounts nobody else sees.
-fn on_a_full_disk(test: fn(Disk)) {
+pub(super) fn on_a_small_disk(test: fn(Disk)) {
     let thread = std::thread::spawn(move || Disk::mount().map(test));
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
@@ -110,7 +110,7 @@ fn wait_until_refused(http: &mut Http) {
 
 #[test]
 fn a_full_disk_refuses_writes_and_holds_up_nothing_that_runs() {
-    on_a_full_disk(|disk| {
+    on_a_small_disk(|disk| {
         let daemon = Daemon::start(&disk.data());
         let mut http = daemon.http();
         let (gate, ledger) = (disk.beside("gate"), disk.beside("ledger"));
@@ -168,7 +168,7 @@ fn a_full_disk_refuses_writes_and_holds_up_nothing_that_runs() {
 
 #[test]
 fn a_start_on_a_full_disk_shows_what_is_there_or_says_that_it_is_full() {
-    on_a_full_disk(|disk| {
+    on_a_small_disk(|disk| {
         let daemon = Daemon::start(&disk.data());
         let mut http = daemon.http();
         create(&mut http, job("kept", "@manually", "echo kept"));

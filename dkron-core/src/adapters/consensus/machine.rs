@@ -221,29 +221,39 @@ impl Change for Restore<'_> {
 
 impl Restore<'_> {
     fn try_make(&self, tables: &mut impl TablesMut) -> Result<AppliedState, Error> {
-        let Some(StoredSnapshot { position, meta, mut contents, .. }) = self.snapshots.current()?
-        else {
+        let Some(stored) = self.snapshots.current()? else {
             return Err(Error::new(ErrorKind::Storage, "restore a snapshot: there is none"));
         };
-        let (membership, at) =
-            decode_meta(&meta).map_err(failed("read the head of the snapshot"))?;
+        let way_out = "the state is not whole without it: restore a backup";
+        let message = format!("restore snapshot {}; {way_out}", stored.name);
+        self.restore(stored, tables)
+            .map_err(|error| Error::new(ErrorKind::Storage, message).with_source(error))
+    }
+
+    fn restore(
+        &self,
+        stored: StoredSnapshot,
+        tables: &mut impl TablesMut,
+    ) -> Result<AppliedState, Error> {
+        let StoredSnapshot { position, meta, mut contents, .. } = stored;
+        let (membership, at) = decode_meta(&meta).map_err(failed("read its head"))?;
         let mut reader = SnapshotReader::new(&mut *tables);
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let read = contents.read(&mut buffer).map_err(failed("read the snapshot"))?;
+            let read = contents.read(&mut buffer).map_err(failed("read it"))?;
             let bytes = buffer.get(..read).unwrap_or_default();
             if bytes.is_empty() {
                 break;
             }
-            reader.push(bytes).map_err(failed("restore the snapshot"))?;
+            reader.push(bytes).map_err(failed("read it"))?;
         }
-        reader.finish().map_err(failed("restore the snapshot"))?;
+        reader.finish().map_err(failed("read it"))?;
         let mark = AppliedMark { position, at };
         let put =
             |tables: &mut _, key, value: &[u8]| TablesMut::put(tables, Table::Meta, key, value);
         put(tables, APPLIED, &encode_applied(&mark))
             .and_then(|()| put(tables, MEMBERSHIP, &encode_membership(&membership)))
-            .map_err(failed("restore the snapshot"))?;
+            .map_err(failed("note how far it reaches"))?;
         Ok(AppliedState { mark: Some(mark), membership })
     }
 }

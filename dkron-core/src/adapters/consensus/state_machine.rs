@@ -213,7 +213,8 @@ fn head_of_snapshot(AppliedState { mark, membership }: AppliedState) -> Snapshot
     let last_log_id = position.map(to_log_id);
     let position = position.unwrap_or(LogPosition { term: 0, index: 0 });
     let contents = Box::new(io::empty());
-    let snapshot = StoredSnapshot { position, meta: Vec::new(), bytes: 0, contents };
+    let (meta, name) = (Vec::new(), "without contents".to_owned());
+    let snapshot = StoredSnapshot { position, meta, name, bytes: 0, contents };
     Snapshot { meta: SnapshotMeta { last_log_id, last_membership: membership }, snapshot }
 }
 

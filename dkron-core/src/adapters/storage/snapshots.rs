@@ -129,14 +129,19 @@ impl SnapshotStore for SnapshotDir {
     fn current(&self) -> Result<Option<StoredSnapshot>, Error> {
         let Some((position, path)) = self.all()?.pop() else { return Ok(None) };
         let failed = |error| {
-            let message = format!("open snapshot {}", path.display());
+            let message = format!(
+                "open snapshot {}; if the state is whole, the node starts without this file, \
+                 otherwise restore a backup",
+                path.display()
+            );
             Error::new(ErrorKind::Storage, message).with_source(error)
         };
         let file = File::open(&path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
         let mut contents = BufReader::new(file);
         let meta = read_head(&mut contents, position).map_err(failed)?;
-        Ok(Some(StoredSnapshot { position, meta, bytes, contents: Box::new(contents) }))
+        let (name, contents) = (path.display().to_string(), Box::new(contents));
+        Ok(Some(StoredSnapshot { position, meta, name, bytes, contents }))
     }
 }
 
@@ -217,6 +222,7 @@ impl SnapshotStore for MemorySnapshots {
         Ok(newest.as_ref().map(|(position, meta, contents)| StoredSnapshot {
             position: *position,
             meta: meta.clone(),
+            name: "in memory".to_owned(),
             bytes: contents.len() as u64,
             contents: Box::new(io::Cursor::new(Arc::clone(contents))),
         }))
