@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::news::{News, NewsSender};
 use super::runs::Runs;
 use super::watch::Watch;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::kernel::model::Execution;
 use crate::kernel::node::{Answer, Effect, Engine, Input, Observation};
 use crate::kernel::state::{Claim, Command, Envelope, Event, query};
@@ -111,7 +111,7 @@ impl<S: Store> Driver<S> {
         let view = self.parts.store.read()?;
         let now = self.parts.clock.now();
         self.parts.engine.step(&view, now, input, &mut self.effects).map_err(|error| {
-            Error::new(crate::error::ErrorKind::Storage, "decide what is due").with_source(error)
+            Error::new(ErrorKind::Storage, "decide what is due").with_source(error)
         })?;
         drop(view);
         let mut effects = std::mem::take(&mut self.effects);
@@ -122,7 +122,7 @@ impl<S: Store> Driver<S> {
                 effect => {
                     // In the order given: a start never comes after the request for its end.
                     self.start(std::mem::take(&mut starts));
-                    self.perform(effect);
+                    self.perform(effect)?;
                 }
             }
         }
@@ -131,14 +131,15 @@ impl<S: Store> Driver<S> {
         Ok(())
     }
 
-    fn perform(&self, effect: Effect) {
+    fn perform(&self, effect: Effect) -> Result<(), Error> {
         match effect {
             Effect::Propose { round, commands } => self.propose(round, commands),
             Effect::Start(claim) => self.start(vec![claim]),
-            Effect::StartAgain(claim) => self.start_again(claim),
+            Effect::StartAgain(claim) => self.start_again(claim)?,
             Effect::CancelRun { token, .. } => self.parts.runs.cancel(token),
             Effect::Note(observation) => note(&observation),
         }
+        Ok(())
     }
 
     /// Proposes a round; the answer comes back as news.
@@ -176,20 +177,22 @@ impl<S: Store> Driver<S> {
 
     /// Starts a claim that an earlier term may have started: first the runs are asked, then the
     /// state, for a run leaves the runs after its end is part of the state.
-    fn start_again(&self, claim: Claim) {
+    fn start_again(&self, claim: Claim) -> Result<(), Error> {
         let execution = &claim.execution;
         if self.parts.runs.get(execution.token).is_some() {
-            return;
+            return Ok(());
         }
-        let stored =
-            self.parts.store.read().ok().and_then(|view| {
-                query::execution(&view, &execution.job, &execution.id).ok().flatten()
-            });
+        let view = self.parts.store.read()?;
+        let stored = query::execution(&view, &execution.job, &execution.id).map_err(|error| {
+            Error::new(ErrorKind::Storage, "read a claimed execution").with_source(error)
+        })?;
+        drop(view);
         let is_open =
             |stored: Execution| stored.token == execution.token && !stored.state.is_final();
         if stored.is_some_and(is_open) {
             self.start(vec![claim]);
         }
+        Ok(())
     }
 }
 
@@ -197,7 +200,7 @@ impl<S: Store> Driver<S> {
 fn log_events(events: &[Event]) {
     for event in events {
         match event {
-            Event::Skipped(skip) => tracing::info!(
+            Event::Skipped { skip, .. } => tracing::info!(
                 job = %skip.job,
                 first = %skip.first,
                 last = %skip.last,

@@ -163,7 +163,7 @@ async fn without_its_handler_a_job_is_skipped_and_the_reason_names_it() {
 
     let refused = cluster.run("orphan").await.err().unwrap();
     let skip = event("a skip", &mut events, |event| match event {
-        dkron_core::Event::Skipped(skip) => Some(skip.clone()),
+        dkron_core::Event::Skipped { skip, .. } => Some(skip.clone()),
         _ => None,
     })
     .await;

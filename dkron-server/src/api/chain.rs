@@ -86,13 +86,9 @@ impl Open {
     /// Takes an event into account; `dependents` tells which jobs follow one that has ended.
     fn take(&mut self, event: &Event, dependents: impl FnOnce(&JobName) -> Vec<JobName>) {
         match event {
-            Event::Finished { execution, is_fire_complete: true, .. } => {
-                let fire = (execution.job.clone(), execution.fire_time);
-                if self.fires.remove(&fire) {
-                    for child in dependents(&execution.job) {
-                        *self.awaited.entry(child).or_default() += 1;
-                    }
-                }
+            Event::Finished { execution, is_fire_complete: true, .. }
+            | Event::Withdrawn { execution, is_fire_complete: true, .. } => {
+                self.end(&execution.job, execution.fire_time, dependents);
             }
             Event::Claimed(claim) if claim.execution.cause == Cause::Parent => {
                 let job = &claim.execution.job;
@@ -101,17 +97,32 @@ impl Open {
                     self.fires.insert(fire);
                 }
             }
-            Event::Withdrawn { execution, .. } => {
-                self.fires.remove(&(execution.job.clone(), execution.fire_time));
-            }
-            Event::Skipped(skip) => {
-                self.no_longer_awaits(&skip.job);
+            Event::Skipped { skip, cause, is_fire_complete } => {
+                if skip.attempt == 1 && *cause == Cause::Parent {
+                    self.no_longer_awaits(&skip.job);
+                } else if *is_fire_complete {
+                    self.end(&skip.job, skip.first, dependents);
+                }
             }
             Event::JobChanged { job, change: JobChange::Deleted } => {
                 self.awaited.remove(job);
                 self.fires.retain(|(of, _)| of != job);
             }
             _ => {}
+        }
+    }
+
+    /// Ends a fire, if it is one of these; what follows it is awaited from now on.
+    fn end(
+        &mut self,
+        job: &JobName,
+        fire_time: Timestamp,
+        dependents: impl FnOnce(&JobName) -> Vec<JobName>,
+    ) {
+        if self.fires.remove(&(job.clone(), fire_time)) {
+            for child in dependents(job) {
+                *self.awaited.entry(child).or_default() += 1;
+            }
         }
     }
 
@@ -199,19 +210,50 @@ mod tests {
         assert!(!open_after(&[finished("a", 2, true)]).is_over());
     }
 
+    /// A skip of an attempt of the fire at a second.
+    fn skipped(job: &str, fire_s: i64, attempt: u32, cause: Cause) -> Event {
+        let at = Timestamp::from_unix_s(fire_s).unwrap();
+        let reason = SkipReason::Disabled;
+        let skip = Skip { job: name(job), first: at, last: at, attempt, fires: 1, reason };
+        Event::Skipped { skip, cause, is_fire_complete: true }
+    }
+
     #[test]
     fn a_dependent_that_is_skipped_or_deleted_is_not_waited_for() {
-        let at = Timestamp::UNIX_EPOCH;
-        let skip = Skip {
-            job: name("b"),
-            first: at,
-            last: at,
-            attempt: 1,
-            fires: 1,
-            reason: SkipReason::Disabled,
-        };
+        let skipped = skipped("b", 2, 1, Cause::Parent);
         let deleted = Event::JobChanged { job: name("c"), change: JobChange::Deleted };
-        let open = open_after(&[finished("a", 1, true), Event::Skipped(skip), deleted]);
+        let open = open_after(&[finished("a", 1, true), skipped, deleted]);
         assert!(open.is_over(), "{open:?}");
+    }
+
+    #[test]
+    fn a_retry_that_is_skipped_ends_its_own_fire_and_no_other() {
+        let other_fires = [
+            finished("a", 1, true),
+            claimed("b", 2),
+            claimed("c", 2),
+            finished("c", 2, true),
+            skipped("b", 9, 2, Cause::Parent),
+        ];
+        assert!(!open_after(&other_fires).is_over());
+        let not_claimed_yet = [finished("a", 1, true), skipped("b", 9, 2, Cause::Parent)];
+        assert_eq!(open_after(&not_claimed_yet).awaited.len(), 2);
+
+        let mut events = other_fires.to_vec();
+        events.push(skipped("b", 2, 2, Cause::Parent));
+        assert!(open_after(&events).is_over());
+    }
+
+    #[test]
+    fn a_claim_that_is_taken_back_ends_a_fire_only_with_the_last_of_its_nodes() {
+        let withdrawn = |is_fire_complete| {
+            let Event::Skipped { skip, .. } = skipped("a", 1, 1, Cause::Manual) else {
+                unreachable!()
+            };
+            let execution = execution("a", 1, Cause::Manual);
+            Event::Withdrawn { execution, skip, is_fire_complete }
+        };
+        assert!(!open_after(&[withdrawn(false)]).is_over());
+        assert_eq!(open_after(&[withdrawn(true)]).fires.len(), 0);
     }
 }

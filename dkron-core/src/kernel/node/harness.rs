@@ -365,10 +365,12 @@ impl World {
         for event in events {
             match event {
                 Event::Claimed(claim) => self.claims.push(claim.clone()),
-                Event::Skipped(skip) | Event::Withdrawn { skip, .. } if skip.attempt == 1 => {
+                Event::Skipped { skip, .. } | Event::Withdrawn { skip, .. }
+                    if skip.attempt == 1 =>
+                {
                     self.skips.push(skip.clone());
                 }
-                Event::Skipped(skip) => self.skipped_retries.push(skip.clone()),
+                Event::Skipped { skip, .. } => self.skipped_retries.push(skip.clone()),
                 _ => {}
             }
         }

@@ -145,7 +145,7 @@ impl Term {
                         changed.insert(job.clone());
                     }
                 }
-                Event::Skipped(_) | Event::Paused(_) => {}
+                Event::Skipped { .. } | Event::Paused(_) => {}
             }
         }
         self.check_claims(scene, &changed)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::kernel::model::{Execution, Job, JobName, Skip};
+use crate::kernel::model::{Cause, Execution, Job, JobName, Skip};
 use crate::kernel::time::Timestamp;
 
 /// A fact that has just become part of the state.
@@ -17,14 +17,23 @@ pub enum Event {
     },
     /// A fire was claimed for one node.
     Claimed(Claim),
-    /// Fires were skipped.
-    Skipped(Skip),
+    /// Fires were skipped, or a further attempt of one.
+    Skipped {
+        /// Which, and why.
+        skip: Skip,
+        /// Why they were due.
+        cause: Cause,
+        /// Whether this completed the fire: no attempt of it runs or is due any more.
+        is_fire_complete: bool,
+    },
     /// A claim was taken back before its start; the skip says why.
     Withdrawn {
         /// The execution, which is no longer kept.
         execution: Execution,
         /// What it became.
         skip: Skip,
+        /// Whether this completed its fire: no attempt of it runs or is due any more.
+        is_fire_complete: bool,
     },
     /// The end of a running execution was asked for.
     CancelRequested(Execution),

@@ -33,9 +33,10 @@ impl<T: TablesMut> Apply<'_, T> {
         let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
         // A first attempt leaves no result; a later one leaves that of the attempt before it.
         let result = (execution.attempt > 1).then_some(false);
-        self.events.push(Event::Withdrawn { execution, skip });
-        let complete = self.settle(job, fire, result)?;
-        self.conclude(job, row, fire, complete, None)?;
+        let settled = self.settle(job, fire, result)?;
+        let is_fire_complete = settled.is_over();
+        self.events.push(Event::Withdrawn { execution, skip, is_fire_complete });
+        self.conclude(job, row, fire, settled.status(), None)?;
         Ok(Outcome::Done)
     }
 

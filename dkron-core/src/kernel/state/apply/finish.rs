@@ -10,6 +10,30 @@ use crate::kernel::state::{
 };
 use crate::kernel::time::Timestamp;
 
+/// How far a fire is after one of its rows of attempts has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Others go on.
+    Open,
+    /// That was the last: with this status, if any row left a result.
+    Over(Option<RunStatus>),
+}
+
+impl Settled {
+    /// Returns whether no attempt of the fire runs or is due any more.
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::Over(_))
+    }
+
+    /// Returns the status that the fire gives its job, if it is over and gives any.
+    pub(super) fn status(self) -> Option<RunStatus> {
+        match self {
+            Self::Open => None,
+            Self::Over(status) => status,
+        }
+    }
+}
+
 impl<T: TablesMut> Apply<'_, T> {
     pub(super) fn finish(&mut self, report: &Report) -> Result<Outcome, Stop> {
         let job = &report.job;
@@ -32,10 +56,10 @@ impl<T: TablesMut> Apply<'_, T> {
         self.retain(job, &mut row, &rules.retention)?;
         let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
         let retry = self.next_attempt(&rules, &execution);
-        let complete = match &retry {
+        let settled = match &retry {
             Some(retry) => {
                 self.put_due(retry)?;
-                None
+                Settled::Open
             }
             None => {
                 let is_success = execution.state == ExecutionState::Succeeded;
@@ -44,10 +68,10 @@ impl<T: TablesMut> Apply<'_, T> {
         };
         self.events.push(Event::Finished {
             execution,
-            is_fire_complete: complete.is_some(),
+            is_fire_complete: settled.is_over(),
             retry_at: retry.map(|retry| retry.at),
         });
-        self.conclude(job, row, fire, complete, Some(rules))?;
+        self.conclude(job, row, fire, settled.status(), Some(rules))?;
         Ok(Outcome::Done)
     }
 
@@ -117,14 +141,12 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Ends one row of attempts of a fire: with a success or not, or as if it had never been.
-    ///
-    /// Returns the status of the fire if that was its last row, and any of them has a result.
     pub(super) fn settle(
         &mut self,
         job: &JobName,
         fire: FireId,
         result: Option<bool>,
-    ) -> Result<Option<RunStatus>, TableError> {
+    ) -> Result<Settled, TableError> {
         let stored = rows::fire_progress(self.tables, job, fire.fire_time, fire.cause)?;
         let progress = FireProgress {
             open: stored.open.saturating_sub(1),
@@ -133,18 +155,18 @@ impl<T: TablesMut> Apply<'_, T> {
         };
         if progress.open > 0 {
             self.put_progress(job, fire, &progress)?;
-            return Ok(None);
+            return Ok(Settled::Open);
         }
         if stored != FireProgress::default() {
             let key = keys::fire(job, fire.fire_time, fire.cause);
             self.tables.delete(Table::Fires, &key)?;
         }
-        Ok(match (progress.succeeded, progress.failed) {
+        Ok(Settled::Over(match (progress.succeeded, progress.failed) {
             (0, 0) => None,
             (_, 0) => Some(RunStatus::Success),
             (0, _) => Some(RunStatus::Failed),
             _ => Some(RunStatus::PartiallyFailed),
-        })
+        }))
     }
 
     /// Saves a job's status; if a fire has just become complete, with what follows from that.

@@ -278,10 +278,25 @@ fn a_retry_that_is_skipped_completes_its_fire() {
 
     assert_eq!(world.skip("a", SkipReason::Disabled), Outcome::Done);
 
+    assert!(matches!(world.events[..], [Event::Skipped { is_fire_complete: true, .. }]));
     assert_eq!(world.counts("a"), (RunStatus::Failed, 0, 1));
     let skips = query::skips(&world.tables, &name("a"), crate::kernel::state::Order::Ascending, 9);
     let skip = &skips.unwrap()[0];
     assert_eq!((skip.first, skip.attempt), (at(60), 2), "it is filed under its fire");
+}
+
+#[test]
+fn a_retry_that_is_skipped_leaves_its_fire_open_while_another_node_goes_on() {
+    let mut world = World::new();
+    world.set(retrying("a", 1));
+    let ids = world.start("a", &["n1", "n2"]);
+    world.finish("a", &ids[0], Failed);
+
+    world.skip("a", SkipReason::Disabled);
+
+    assert!(matches!(world.events[..], [Event::Skipped { is_fire_complete: false, .. }]));
+    world.finish("a", &ids[1], Succeeded);
+    assert!(matches!(world.events[..], [Event::Finished { is_fire_complete: true, .. }]));
 }
 
 #[test]

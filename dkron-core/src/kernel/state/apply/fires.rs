@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::finish::Settled;
 use super::jobs::is_one_shot;
 use super::{Apply, Stop, half_a_job};
 use crate::kernel::model::{
@@ -291,11 +292,18 @@ impl<T: TablesMut> Apply<'_, T> {
         let fires = fires.max(1);
         let skip = Skip { job: job_name, first, last, attempt: number, fires, reason };
         self.file_skip(&mut row, &skip)?;
-        self.events.push(Event::Skipped(skip));
-
-        let complete =
-            if is_retry { self.settle(&fire.job, attempt.fire, Some(false))? } else { None };
-        self.conclude(&fire.job, row, attempt.fire, complete, None)?;
+        let settled = if is_retry {
+            self.settle(&fire.job, attempt.fire, Some(false))?
+        } else {
+            // Nothing of the fire was ever claimed.
+            Settled::Over(None)
+        };
+        self.events.push(Event::Skipped {
+            skip,
+            cause: attempt.fire.cause,
+            is_fire_complete: settled.is_over(),
+        });
+        self.conclude(&fire.job, row, attempt.fire, settled.status(), None)?;
         Ok(Outcome::Done)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::kernel::model::{
-    ConcurrencyPolicy, ExecutionState, Job, RetryBackoff, RunStatus, SkipReason,
+    Cause, ConcurrencyPolicy, ExecutionState, Job, RetryBackoff, RunStatus, SkipReason,
 };
 use crate::kernel::state::apply::harness::{World, at, job, kinds, name};
 use crate::kernel::state::{Command, Event, Order, Outcome, Rejection, Verdict, query};
@@ -158,7 +158,7 @@ fn no_target_at_all_is_a_skip() {
 
     assert_eq!(world.run(Command::Fire(Box::new(fire))), Outcome::Done);
 
-    assert!(matches!(&world.events[..], [Event::Skipped(skip)] if skip.first == at(60)));
+    assert!(matches!(&world.events[..], [Event::Skipped { skip, .. }] if skip.first == at(60)));
     assert_eq!(world.status("a").next, Some(at(120)));
 }
 
@@ -177,7 +177,8 @@ fn a_skip_is_recorded_with_its_range_and_reason() {
     let [skip] = &skips[..] else { panic!("{skips:?}") };
     assert_eq!((skip.first, skip.last, skip.fires), (at(60), at(180), 3));
     assert_eq!(skip.reason, reason);
-    assert_eq!(world.events, [Event::Skipped(skip.clone())]);
+    let (skip, cause) = (skip.clone(), Cause::Schedule);
+    assert_eq!(world.events, [Event::Skipped { skip, cause, is_fire_complete: true }]);
     let status = world.status("a");
     assert_eq!((status.next, status.last_fire, status.skips), (Some(at(240)), Some(at(180)), 1));
     assert_eq!(status.status, RunStatus::Untriggered, "a skip is no run");
@@ -231,7 +232,23 @@ fn a_fire_can_be_completed_by_a_withdrawal() {
 
     world.run(Command::Withdraw { job, execution, token, reason: SkipReason::Withdrawn });
 
+    assert!(matches!(&world.events[..], [Event::Withdrawn { is_fire_complete: true, .. }]));
     assert_eq!(world.counts("a"), (RunStatus::Failed, 0, 1));
+}
+
+#[test]
+fn a_withdrawal_on_one_of_two_nodes_leaves_the_fire_open() {
+    let mut world = World::new();
+    world.set(job("a"));
+    let ids = world.start("a", &["n1", "n2"]);
+    let (job, execution) = (name("a"), ids[0].clone());
+    let token = world.executions("a").iter().find(|run| run.id == execution).unwrap().token;
+
+    world.run(Command::Withdraw { job, execution, token, reason: SkipReason::Withdrawn });
+
+    assert!(matches!(&world.events[..], [Event::Withdrawn { is_fire_complete: false, .. }]));
+    world.finish("a", &ids[1], ExecutionState::Succeeded);
+    assert!(matches!(&world.events[..], [Event::Finished { is_fire_complete: true, .. }]));
 }
 
 #[test]

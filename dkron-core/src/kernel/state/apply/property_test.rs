@@ -121,7 +121,7 @@ impl Naive {
                     let result = (execution.attempt > 1).then_some(false);
                     self.end_row(execution.job.as_str(), key, result);
                 }
-                Event::Skipped(skip) => {
+                Event::Skipped { skip, .. } => {
                     let Command::Fire(fire) = command else { panic!("{command:?}") };
                     if let Some(DueRow { kind: DueKind::Retry { fire_time, cause, .. }, .. }) =
                         fire.due
