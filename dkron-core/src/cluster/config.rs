@@ -144,6 +144,9 @@ impl Config {
     }
 
     /// Sets how long a shutdown waits for running jobs before it ends them. Default 10 s.
+    ///
+    /// Ending them, and everything else, takes well under a second as a rule, and at most 20 s
+    /// more.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;

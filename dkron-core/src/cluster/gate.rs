@@ -11,7 +11,9 @@ use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 
 /// How long a shutdown waits for calls that are under way.
-const CALLS_WAIT_MAX: Duration = Duration::from_secs(5);
+///
+/// Whatever they wait for has been told that it is over.
+const CALLS_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The way to a node.
 pub(super) struct Gate {
@@ -54,7 +56,9 @@ impl Gate {
             return Ok(());
         };
         // Handles go on to work while the runs drain: a handler may want to write a last job.
-        let drained = node.drain(node.config.shutdown_timeout);
+        let is_alive = node.fatal.get().is_none();
+        let patience = if is_alive { node.config.shutdown_timeout } else { Duration::ZERO };
+        let drained = node.drain(patience);
         drop(node);
         drained.and(self.end())
     }
@@ -63,18 +67,18 @@ impl Gate {
     fn end(&self) -> Result<(), Error> {
         let taken = self.node.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut node) = taken else { return Ok(()) };
-        node.stop_log();
+        let stopped = node.stop();
         let pause = Duration::from_millis(1);
         for _ in 0..CALLS_WAIT_MAX.as_millis() {
             match Arc::try_unwrap(node) {
-                Ok(node) => return node.end(),
+                Ok(node) => return stopped.and(node.end()),
                 Err(shared) => node = shared,
             }
             pause_thread(pause);
         }
         let text = "calls are still under way on the node; the data directory stays locked until \
                     they end";
-        Err(Error::new(ErrorKind::DeadlineExceeded, text))
+        stopped.and(Err(Error::new(ErrorKind::DeadlineExceeded, text)))
     }
 
     fn check_process(&self) -> Result<(), Error> {
@@ -104,10 +108,9 @@ impl Drop for Gate {
         }
         // The last handle was dropped, perhaps on a runtime that must not be blocked.
         let close = move || {
-            let ended = node.drain(Duration::ZERO).and_then(|()| {
-                node.stop_log();
-                Arc::try_unwrap(node).map_or(Ok(()), Node::end)
-            });
+            let drained = node.drain(Duration::ZERO);
+            let stopped = node.stop();
+            let ended = drained.and(stopped).and(Arc::try_unwrap(node).map_or(Ok(()), Node::end));
             if let Err(error) = ended {
                 tracing::warn!(error = error.report(), "a node was dropped and did not end well");
             }

@@ -59,7 +59,8 @@ impl Cluster {
     ///   directory.
     /// * [`ErrorKind::Storage`]: the data directory cannot be used, its content is damaged, or a
     ///   newer version wrote it.
-    /// * [`ErrorKind::Unavailable`]: no leader within ten seconds.
+    /// * [`ErrorKind::Unavailable`]: no leader within ten seconds; the text says what was in the
+    ///   way, such as results of an earlier start that cannot be handed in.
     pub async fn start(config: Config) -> Result<Self, Error> {
         config.validate()?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -148,7 +149,8 @@ impl Cluster {
         }
     }
 
-    /// Stops the node in good order, within [`Config::shutdown_timeout`] plus a few seconds.
+    /// Stops the node in good order, within [`Config::shutdown_timeout`] plus 20 seconds; without
+    /// deaf handlers and broken disks, plus well under one.
     ///
     /// Claims nothing more, waits for running executions up to the timeout, then ends them; hands
     /// their results in, or keeps them in the outbox for the next start; closes the data
@@ -157,7 +159,9 @@ impl Cluster {
     /// # Errors
     ///
     /// [`ErrorKind::Stopped`] in a forked child; [`ErrorKind::Storage`] if results could neither
-    /// be handed in nor kept.
+    /// be handed in nor kept; [`ErrorKind::DeadlineExceeded`] if something uses the node still,
+    /// which keeps the data directory locked until that ends. If the node had stopped itself
+    /// before, the error that it did so for. Whatever the error, the node is stopped.
     pub async fn shutdown(&self) -> Result<(), Error> {
         let gate = Arc::clone(&self.gate);
         let (sender, receiver) = tokio::sync::oneshot::channel();

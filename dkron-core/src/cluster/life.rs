@@ -1,33 +1,40 @@
-//! How a node comes to life, takes office, and ends.
+//! How a node comes to life, and ends.
+//!
+//! # How long an end takes
+//!
+//! Beside the patience with running executions there are bounds for what should take no time:
+//! [`IDLE_WAIT_MAX`], [`CANCEL_GRACE`](limits::CANCEL_GRACE) and [`REPORTS_WAIT_MAX`] if executions
+//! outlast that patience, [`PROPOSALS_WAIT_MAX`], [`KEEP_WAIT_MAX`], the wait of `gate` for calls
+//! under way, [`RUNTIME_WAIT_MAX`] and [`CLOSE_WAIT_MAX`]: 20 seconds in all, should every one of
+//! them be used up.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, watch};
 
 use super::Config;
 use super::config::DataLocation;
 use super::node::Node;
+use super::office::{Office, OfficeState};
+use super::owned::{EngineThread, Fatal, NodeRuntime, NodeStorage};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::consensus::{Applied, Consensus, ConsensusConfig, Leadership};
+use crate::adapters::consensus::{Applied, Consensus, ConsensusConfig};
 use crate::adapters::entropy::SystemEntropy;
-use crate::adapters::executor::{
-    ExecutorSet, HandlerRegistry, HttpExecutor, ShellExecutor, end_leftovers,
-};
+use crate::adapters::executor::{ExecutorSet, HandlerRegistry, HttpExecutor, ShellExecutor};
 use crate::adapters::storage::{DataDirConfig, Storage};
-use crate::driver::{Courier, Driver, DriverParts, NEWS_MAX, News, NewsSender, Runs, Watch};
+use crate::driver::{
+    Courier, CourierParts, Driver, DriverParts, NEWS_MAX, News, NewsSender, Runs, Watch,
+};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::kernel::node::{Engine, EngineConfig};
-use crate::kernel::state::query;
 use crate::kernel::time::Zone;
 use crate::limits;
-use crate::ports::{Clock, Entropy, Store};
+use crate::ports::{Clock, Entropy};
 
 /// How long a start waits for a leader.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -39,10 +46,20 @@ const LOG_RECORDS_KEPT: u64 = 1_000;
 const RUNTIME_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How long an end waits for the threads of the storage.
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// How long a shutdown waits for proposals that are under way.
-const PROPOSALS_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long a shutdown waits for decisions that are under way, and for claims to start.
+const IDLE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// How long a shutdown waits for the reports of runs that it has ended.
+const REPORTS_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a shutdown waits for proposals that are under way; the log's own end takes two seconds
+/// more at the most.
+const PROPOSALS_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a shutdown waits until results that are not acknowledged are in the outbox.
+const KEEP_WAIT_MAX: Duration = Duration::from_secs(4);
 
 /// Entries that are applied and wait for the engine to hear of them.
 const APPLIED_MAX: usize = 64;
@@ -56,36 +73,26 @@ impl Node {
         let name = NodeName::parse(&config.node_name).map_err(|error| invalid(&error))?;
         let zone =
             Zone::parse(&config.server_timezone, Zone::UTC).map_err(|error| invalid(&error))?;
-        let storage = open_storage(&config, &name)?;
+        let storage = NodeStorage::new(open_storage(&config, &name)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
         let instance = entropy.random_u64();
-        let runtime = start_runtime(config.worker_threads)?;
+        let runtime = NodeRuntime::start(config.worker_threads)?;
 
         let (applied_sender, applied) = mpsc::channel(APPLIED_MAX);
-        let consensus = open_log(
-            &config,
-            &name,
-            &storage,
-            &clock,
-            entropy.request_id().0,
-            applied_sender,
-            &runtime,
-        )?;
+        let cluster_id = entropy.request_id().0;
+        let log = open_log(&config, &name, &storage, &clock, cluster_id, applied_sender, &runtime);
+        let consensus = match log {
+            Ok(consensus) => consensus,
+            Err(error) => {
+                runtime.end(RUNTIME_WAIT_MAX);
+                storage.close(CLOSE_WAIT_MAX);
+                return Err(error);
+            }
+        };
         let handlers = Arc::new(HandlerRegistry::new(config.handler_threads));
-        let (report_sender, reports) = mpsc::unbounded_channel();
-        let runs = Arc::new(Runs::new(
-            Arc::new(executors(&handlers)),
-            Arc::clone(&clock),
-            runtime.handle().clone(),
-            report_sender,
-        ));
-        let courier = Arc::new(Courier {
-            log: Arc::clone(&consensus) as Arc<_>,
-            outbox: Arc::clone(&storage.outbox),
-            runs: Arc::clone(&runs),
-        });
-        runtime.spawn(Arc::clone(&courier).run(reports));
+        let executors = executors(&handlers);
+        let (runs, courier) = start_courier(&consensus, &storage, executors, &clock, &runtime);
 
         let watch = Arc::new(Watch::new());
         let (news, incoming) = sync_channel(NEWS_MAX);
@@ -99,7 +106,14 @@ impl Node {
             runtime: runtime.handle().clone(),
             sender: news.clone(),
         });
-        let (engine, fatal) = (Some(start_engine(driver, incoming)?), Arc::default());
+        let fatal = Arc::new(Fatal::default());
+        let told = Arc::clone(&watch);
+        let engine = EngineThread::start(
+            news.clone(),
+            Arc::clone(&fatal),
+            move || driver.run(&incoming),
+            move || told.close(),
+        )?;
         let node = Self {
             name,
             zone,
@@ -107,62 +121,66 @@ impl Node {
             instance,
             clock,
             entropy,
+            engine,
             storage,
             consensus,
             runs,
+            courier,
             watch,
             handlers,
             news,
-            engine,
             fatal,
             runtime,
         };
-        node.take_up(applied, courier)?;
+        if let Err(error) = node.take_up(applied) {
+            node.give_up();
+            return Err(error);
+        }
         let starts = node.storage.data_dir.as_ref().map_or(1, |dir| dir.generation());
         tracing::info!(node = %node.name, starts, "the node is at work");
         Ok(node)
     }
 
     /// Connects the log to the engine, and waits until somebody leads.
-    fn take_up(
-        &self,
-        applied: mpsc::Receiver<Applied>,
-        courier: Arc<Courier>,
-    ) -> Result<(), Error> {
+    fn take_up(&self, applied: mpsc::Receiver<Applied>) -> Result<(), Error> {
         let _ = self.news.send(News::Nodes(self.nodes()));
-        let (ready_sender, ready) = watch::channel(false);
+        let (told, state) = watch::channel(OfficeState::default());
         let office = Office {
             name: self.name.clone(),
             instance: self.instance,
             state: Arc::clone(&self.storage.state),
             entropy: Arc::clone(&self.entropy),
-            courier,
+            courier: Arc::clone(&self.courier),
             news: self.news.clone(),
-            ready: ready_sender,
+            told,
         };
         let (consensus, fatal) = (Arc::clone(&self.consensus), Arc::clone(&self.fatal));
-        self.runtime.spawn(async move {
-            // Ends with the log, in whatever way.
-            let error = consensus.failed().await;
-            if error.kind() != ErrorKind::Stopped {
-                tracing::error!(error = error.report(), "the node has stopped itself");
-            }
-            let _ = fatal.set(error.report());
-        });
+        self.runtime.spawn(end_together(consensus, fatal, self.news.clone()));
         self.runtime.spawn(bring_events(applied, self.news.clone()));
         self.runtime.spawn(office.follow(self.consensus.leadership()));
+        let mut ready = state.clone();
         let led = wait(self.runtime.handle(), async move {
-            let mut ready = ready;
-            let led = tokio::time::timeout(LEADER_WAIT_MAX, ready.wait_for(|ready| *ready)).await;
-            matches!(led, Ok(Ok(_)))
+            let ready = ready.wait_for(|state| state.is_ready);
+            matches!(tokio::time::timeout(LEADER_WAIT_MAX, ready).await, Ok(Ok(_)))
         })?;
         if led {
             return Ok(());
         }
         // A vote is a write: if the disk has no space for it, that is the reason.
         self.storage.health.check_writable()?;
-        let text = format!("no leader within {} s", LEADER_WAIT_MAX.as_secs());
+        let mut text = format!("no leader within {} s", LEADER_WAIT_MAX.as_secs());
+        let obstacle = state.borrow().obstacle.clone();
+        for reason in [self.fatal.get(), obstacle.as_deref()].into_iter().flatten() {
+            text = format!("{text}: {reason}");
+        }
         Err(Error::new(ErrorKind::Unavailable, text))
+    }
+
+    /// Takes a node apart that did not come to life.
+    fn give_up(self) {
+        if let Err(error) = self.stop().and_then(|()| self.end()) {
+            tracing::warn!(error = error.report(), "a node that failed to start did not end well");
+        }
     }
 
     /// Claims nothing more, and waits for running executions: `patience`, then ends them.
@@ -172,13 +190,13 @@ impl Node {
         let _ = self.news.send(News::Drain(sender));
         let runs = Arc::clone(&self.runs);
         wait(self.runtime.handle(), async move {
-            let _ = tokio::time::timeout(limits::CANCEL_GRACE, idle).await;
+            let _ = tokio::time::timeout(IDLE_WAIT_MAX, idle).await;
             if tokio::time::timeout(patience, runs.drained()).await.is_ok() {
                 return;
             }
             tracing::warn!(runs = runs.count(), "runs outlast the shutdown: ending them");
             runs.cancel_all();
-            let grace = limits::CANCEL_GRACE + Duration::from_secs(2);
+            let grace = limits::CANCEL_GRACE + REPORTS_WAIT_MAX;
             if tokio::time::timeout(grace, runs.drained()).await.is_err() {
                 let left = runs.count();
                 tracing::error!(runs = left, "runs do not end, or cannot be reported: left behind");
@@ -186,28 +204,26 @@ impl Node {
         })
     }
 
-    /// Stops the log: proposals that are under way are answered, if only with an error.
-    pub(super) fn stop_log(&self) {
-        let consensus = Arc::clone(&self.consensus);
-        let stopping = wait(self.runtime.handle(), async move {
+    /// Stops the log and the engine: proposals that are under way are answered, if only with an
+    /// error; results that are not acknowledged are in the outbox; and whoever waits is told.
+    pub(super) fn stop(&self) -> Result<(), Error> {
+        let (consensus, courier) = (Arc::clone(&self.consensus), Arc::clone(&self.courier));
+        let kept = wait(self.runtime.handle(), async move {
             consensus.shutdown(PROPOSALS_WAIT_MAX).await;
+            tokio::time::timeout(KEEP_WAIT_MAX, courier.close()).await.unwrap_or_else(|_| {
+                let text = "results that are not handed in could not be kept in time";
+                Err(Error::new(ErrorKind::Storage, text))
+            })
         });
-        if let Err(error) = stopping {
-            tracing::warn!(error = error.report(), "the log did not stop well");
-        }
-        let _ = self.news.send(News::Stop);
+        self.engine.stop();
+        kept?
     }
 
     /// Ends the threads and closes the data directory.
-    pub(super) fn end(mut self) -> Result<(), Error> {
-        let engine = self.engine.take();
-        let Self { runtime, storage, consensus, .. } = self;
-        let ended = engine.map_or(Ok(()), |thread| {
-            thread.join().unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Internal, "the engine panicked; please report it"))
-            })
-        });
-        runtime.shutdown_timeout(RUNTIME_WAIT_MAX);
+    pub(super) fn end(self) -> Result<(), Error> {
+        let Self { runtime, storage, consensus, engine, .. } = self;
+        let ended = engine.join();
+        runtime.end(RUNTIME_WAIT_MAX);
         // Holds a part of the storage; the other parts went with the engine and the runtime.
         drop(consensus);
         if storage.close(CLOSE_WAIT_MAX) {
@@ -218,77 +234,21 @@ impl Node {
     }
 }
 
-/// What is done when this node begins or ceases to lead.
-struct Office {
-    name: NodeName,
-    instance: u64,
-    state: Arc<crate::adapters::storage::StateStore>,
-    entropy: Arc<dyn Entropy>,
-    courier: Arc<Courier>,
-    news: NewsSender,
-    ready: watch::Sender<bool>,
-}
-
-impl Office {
-    /// Follows the leadership until the node ends.
-    ///
-    /// *Owner*: the node's runtime. *Ends* when the log does.
-    async fn follow(self, mut leadership: watch::Receiver<Leadership>) {
-        let mut leading = None;
-        loop {
-            let now = leadership.borrow_and_update().clone();
-            let led = (now.is_leader && now.has_applied_former_terms).then_some(now.term);
-            if led != leading {
-                leading = led;
-                match led {
-                    Some(_) => self.take().await,
-                    None => self.tell(News::Following).await,
-                }
+/// Ends the log with the engine, and the engine with the log: alone, neither is of use.
+///
+/// *Owner*: the node's runtime. *Ends* with the node.
+async fn end_together(consensus: Arc<Consensus>, fatal: Arc<Fatal>, news: NewsSender) {
+    tokio::select! {
+        // In whatever way it ends.
+        error = consensus.failed() => {
+            if error.kind() != ErrorKind::Stopped {
+                tracing::error!(error = error.report(), "the node has stopped itself");
             }
-            if now.leader.is_some() && (led.is_some() || !now.is_leader) {
-                self.ready.send_replace(true);
-            }
-            if leadership.changed().await.is_err() {
-                return;
-            }
+            fatal.set(error.report());
+            // Blocks only while the engine is behind; fails only after it has stopped.
+            let _ = tokio::task::spawn_blocking(move || news.send(News::Stop)).await;
         }
-    }
-
-    /// Takes office: what earlier processes of this node left is settled before anything is judged.
-    async fn take(&self) {
-        let (state, name, instance) = (Arc::clone(&self.state), self.name.clone(), self.instance);
-        let settled = tokio::task::spawn_blocking(move || {
-            let view = state.read()?;
-            let running = query::running(&view, None, usize::MAX).map_err(|error| {
-                Error::new(ErrorKind::Storage, "read running executions").with_source(error)
-            })?;
-            let dead: BTreeSet<u64> = running
-                .into_iter()
-                .filter(|execution| execution.id.node == name && execution.instance != instance)
-                .map(|execution| execution.instance)
-                .collect();
-            drop(view);
-            Ok::<usize, Error>(end_leftovers(&dead))
-        });
-        match settled.await {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(processes)) => tracing::warn!(processes, "ended processes of an earlier start"),
-            Ok(Err(error)) => tracing::error!(error = error.report(), "cannot take office well"),
-        }
-        match self.courier.deliver_left_over().await {
-            Ok(0) => {}
-            Ok(results) => tracing::info!(results, "delivered results of an earlier start"),
-            Err(error) => {
-                tracing::error!(error = error.report(), "results stay in the outbox");
-            }
-        }
-        self.tell(News::Leading { seed: self.entropy.random_u64() }).await;
-    }
-
-    async fn tell(&self, news: News) {
-        let sender = self.news.clone();
-        // Blocks only while the engine is behind; fails only after it has stopped.
-        let _ = tokio::task::spawn_blocking(move || sender.send(news)).await;
+        () = fatal.told() => consensus.shutdown(PROPOSALS_WAIT_MAX).await,
     }
 }
 
@@ -344,39 +304,33 @@ fn open_log(
     })?
 }
 
+/// Makes what starts claims on this node, and what delivers their results.
+fn start_courier(
+    consensus: &Arc<Consensus>,
+    storage: &Storage,
+    executors: ExecutorSet,
+    clock: &Arc<dyn Clock>,
+    runtime: &Runtime,
+) -> (Arc<Runs>, Arc<Courier>) {
+    let (sender, incoming) = mpsc::unbounded_channel();
+    let (clock, handle) = (Arc::clone(clock), runtime.handle().clone());
+    let runs = Arc::new(Runs::new(Arc::new(executors), clock, handle, sender));
+    let parts = CourierParts {
+        log: Arc::clone(consensus) as Arc<_>,
+        outbox: Arc::clone(&storage.outbox),
+        runs: Arc::clone(&runs),
+        incoming,
+    };
+    let courier = Courier::start(runtime.handle(), parts);
+    (runs, Arc::new(courier))
+}
+
 /// Returns what this node can run.
 fn executors(handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
     ExecutorSet::new()
         .with("shell", Arc::new(ShellExecutor::new()))
         .with("http", Arc::new(HttpExecutor::new()))
         .with("handler", Arc::clone(handlers) as Arc<_>)
-}
-
-fn start_runtime(threads: usize) -> Result<Runtime, Error> {
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("dkron-worker")
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Error::new(ErrorKind::LimitExceeded, "start the node's runtime").with_source(error)
-        })
-}
-
-fn start_engine<S: Store>(
-    driver: Driver<S>,
-    news: Receiver<News>,
-) -> Result<JoinHandle<Result<(), Error>>, Error> {
-    let run = move || {
-        let ended = driver.run(&news);
-        if let Err(error) = &ended {
-            tracing::error!(error = error.report(), "the engine stopped: nothing is scheduled");
-        }
-        ended
-    };
-    std::thread::Builder::new().name("dkron-engine".to_owned()).spawn(run).map_err(|error| {
-        Error::new(ErrorKind::LimitExceeded, "start thread \"dkron-engine\"").with_source(error)
-    })
 }
 
 /// Waits on a plain thread for work on the node's runtime; right inside another runtime as well.
@@ -393,3 +347,7 @@ fn wait<T: Send + 'static>(
         Error::new(ErrorKind::Internal, "a task of the node panicked; please report it")
     })
 }
+
+#[cfg(test)]
+#[path = "life_test.rs"]
+mod tests;

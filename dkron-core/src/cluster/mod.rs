@@ -5,8 +5,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Cluster::start`]; `node` holds the parts, `life` starts and stops them, the other files are
-//! the methods of [`Cluster`] by subject.
+//! [`Cluster::start`]; `node` holds the parts, `life` starts and stops them, `office` takes
+//! office, the other files are the methods of [`Cluster`] by subject.
 //!
 //! May use: everything in the crate but `testing`.
 
@@ -18,6 +18,8 @@ mod handle;
 mod jobs;
 mod life;
 mod node;
+mod office;
+mod owned;
 mod runs;
 mod views;
 

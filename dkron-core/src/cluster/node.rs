@@ -1,18 +1,18 @@
 //! The node behind a handle: its parts, and how they are asked.
 
-use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::jobs::not_found;
+use super::owned::{EngineThread, Fatal, NodeRuntime, NodeStorage};
 use super::{Config, Health, Member};
 use crate::adapters::consensus::Consensus;
 use crate::adapters::executor::HandlerRegistry;
-use crate::adapters::storage::{StateView, Storage};
-use crate::driver::{News, NewsSender, Runs, Watch};
+use crate::adapters::storage::StateView;
+use crate::driver::{Courier, News, NewsSender, Runs, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::dispatch::{self, ManualRun, ManualRunError, first_due};
 use crate::kernel::model::{Job, JobName, NodeName, NodeView};
@@ -34,18 +34,19 @@ pub(super) struct Node {
     pub(super) instance: u64,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) storage: Storage,
+    /// Decides; dropped before what it reads and writes.
+    pub(super) engine: EngineThread,
+    pub(super) storage: NodeStorage,
     pub(super) consensus: Arc<Consensus>,
     pub(super) runs: Arc<Runs>,
+    pub(super) courier: Arc<Courier>,
     pub(super) watch: Arc<Watch>,
     pub(super) handlers: Arc<HandlerRegistry>,
     /// Brings news to the engine.
     pub(super) news: NewsSender,
-    /// Ends with the error that stopped the engine, if one did.
-    pub(super) engine: Option<JoinHandle<Result<(), Error>>>,
     /// Why the node has stopped itself, if it has.
-    pub(super) fatal: Arc<OnceLock<String>>,
-    pub(super) runtime: Runtime,
+    pub(super) fatal: Arc<Fatal>,
+    pub(super) runtime: NodeRuntime,
 }
 
 impl Node {
@@ -180,7 +181,7 @@ impl Node {
             storage_fault: self.storage.health.check_writable().err().map(|error| error.report()),
             running: self.runs.running().len(),
             applied_index: self.consensus.metrics().applied_index,
-            fatal: self.fatal.get().cloned(),
+            fatal: self.fatal.get().map(str::to_owned),
         }
     }
 
@@ -191,10 +192,11 @@ impl Node {
         work: impl Future<Output = T>,
     ) -> Option<T> {
         let (sender, expired) = oneshot::channel::<()>();
-        self.runtime.spawn(async move {
+        // Goes with this call.
+        let _timer = AbortOnDropHandle::new(self.runtime.spawn(async move {
             tokio::time::sleep(limit).await;
             drop(sender);
-        });
+        }));
         tokio::select! {
             done = work => Some(done),
             _ = expired => None,

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use super::builder::job_name;
 use super::node::Node;
 use super::{Cluster, ExecutionOutput, RunReceipt, RunningExecution};
-use crate::driver;
+use crate::driver::{self, FireWait};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::{Execution, ExecutionId, JobName, Skip};
 use crate::kernel::state::query::{self, Part};
@@ -22,8 +20,8 @@ const FIRE_PAGE_EXECUTIONS: usize = 64;
 pub struct Run {
     cluster: Cluster,
     receipt: RunReceipt,
-    /// Instants of fires of the job that completed since before this one was claimed.
-    completed: mpsc::UnboundedReceiver<Timestamp>,
+    /// Ends with the fire.
+    over: FireWait,
 }
 
 impl Run {
@@ -32,25 +30,22 @@ impl Run {
         &self.receipt
     }
 
-    /// Waits until every attempt of the fire has ended, retries included.
+    /// Waits until the fire is over: every attempt has ended, retries included, and none is due.
     ///
     /// Returns its executions, oldest first; those that retention has removed meanwhile are
-    /// missing, all of them if the job was deleted. There is no time limit of its own: a run of an
-    /// hour takes an hour. Dropping the future, or the `Run`, does not touch the run.
+    /// missing, all of them if the job was deleted. A further attempt that was skipped is none of
+    /// them; [`Cluster::skips`] has it. There is no time limit of its own: a run of an hour takes
+    /// an hour. Dropping the future, or the `Run`, does not touch the run.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Stopped`] if the node stops first; the run may go on, and its result is kept.
-    pub async fn wait(mut self) -> Result<Vec<Execution>, Error> {
-        loop {
-            match self.completed.recv().await {
-                Some(fire_time) if fire_time == self.receipt.fire_time => break,
-                Some(_) => {}
-                None => return Err(self.cluster.stopped("wait for a run")),
-            }
+    pub async fn wait(self) -> Result<Vec<Execution>, Error> {
+        let Self { cluster, receipt, over } = self;
+        if !over.over().await {
+            return Err(cluster.stopped("wait for a run"));
         }
-        let node = self.cluster.node()?;
-        let receipt = &self.receipt;
+        let node = cluster.node()?;
         node.query(|view| executions_of_fire(view, &receipt.job, receipt.fire_time))
     }
 }
@@ -69,7 +64,7 @@ impl Cluster {
     pub async fn run(&self, job: &str) -> Result<Run, Error> {
         let name = job_name(job)?;
         let node = self.node()?;
-        let completed = node.watch.fires_of(&name);
+        let over = node.watch.fire_of(&name);
         let fire = node.plan_run(&name, true)?;
         let at = fire.at;
         let outcome = node.propose_one(Command::Fire(Box::new(fire))).await?;
@@ -79,8 +74,9 @@ impl Cluster {
         let fire_time = executions
             .first()
             .map_or(at, |id| Timestamp::from_unix_ns(i64::try_from(id.due_ns).unwrap_or(i64::MAX)));
+        over.expect(fire_time);
         let receipt = RunReceipt { job: name, fire_time, executions };
-        Ok(Run { cluster: self.clone(), receipt, completed })
+        Ok(Run { cluster: self.clone(), receipt, over })
     }
 
     /// Asks for the end of a running execution and waits until it has ended, at most `timeout`.
@@ -240,7 +236,12 @@ impl Cluster {
 
     /// The error of waiting on a node that stops.
     pub(super) fn stopped(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Stopped, format!("{what}: the node was shut down"))
+        let node = self.node().ok();
+        let fatal = node.as_ref().and_then(|node| node.fatal.get());
+        let why = fatal.map_or("the node was shut down".to_owned(), |fatal| {
+            format!("the node has stopped itself: {fatal}")
+        });
+        Error::new(ErrorKind::Stopped, format!("{what}: {why}"))
     }
 }
 

@@ -28,6 +28,6 @@ mod watch;
 pub use loop_thread::{Driver, DriverParts};
 pub use news::{NEWS_MAX, News, NewsSender};
 pub use packing::unpack;
-pub use reports::Courier;
+pub use reports::{Backlog, Courier, CourierParts};
 pub use runs::Runs;
-pub use watch::Watch;
+pub use watch::{FireWait, Watch};

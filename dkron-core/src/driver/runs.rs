@@ -37,6 +37,8 @@ pub struct LiveRun {
     cancel: CancellationToken,
     /// Whether it has ended and only its report is under way.
     has_ended: bool,
+    /// Whether its report is in the outbox: the end of the process does not lose it.
+    is_kept: bool,
 }
 
 /// A claim about to start.
@@ -65,7 +67,8 @@ impl Start {
             output: output.writer(),
             cancel: cancel.clone(),
         };
-        Self { job, context, run: Some(LiveRun { execution, output, cancel, has_ended: false }) }
+        let run = LiveRun { execution, output, cancel, has_ended: false, is_kept: false };
+        Self { job, context, run: Some(run) }
     }
 }
 
@@ -151,6 +154,18 @@ impl Runs {
         self.ended.notify_waiters();
     }
 
+    /// Notes that the reports of these runs are in the outbox.
+    pub fn keep(&self, tokens: impl IntoIterator<Item = u64>) {
+        let mut live = self.lock();
+        for token in tokens {
+            if let Some(run) = live.get_mut(&token) {
+                run.is_kept = true;
+            }
+        }
+        drop(live);
+        self.ended.notify_waiters();
+    }
+
     /// Returns the runs that have not ended, ordered by their claims.
     pub fn running(&self) -> Vec<LiveRun> {
         let mut running: Vec<LiveRun> =
@@ -164,18 +179,19 @@ impl Runs {
         self.lock().get(&token).cloned()
     }
 
-    /// Returns how many runs have not been acknowledged.
+    /// Returns how many runs have not ended, or have a report that is neither acknowledged nor
+    /// in the outbox.
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().values().filter(|run| !run.is_kept).count()
     }
 
-    /// Resolves once every run has ended and its report was acknowledged.
+    /// Resolves once every run has ended and its report was acknowledged or is in the outbox.
     pub async fn drained(&self) {
         loop {
             let changed = self.ended.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.lock().is_empty() {
+            if self.count() == 0 {
                 return;
             }
             changed.await;
@@ -205,7 +221,7 @@ impl Runs {
             },
             output: packing::pack(kept.bytes, kept.bytes_total),
         };
-        // The receiver outlives every run: it ends only after `drained`, or with the process.
+        // The receiver outlives every run but those that a shutdown leaves behind.
         let _ = self.reports.send(report);
     }
 

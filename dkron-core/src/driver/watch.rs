@@ -1,13 +1,17 @@
 //! Tells those who wait what has become part of the state.
+//!
+//! A wait for a fire ends with whatever ends the fire: its last attempt, a further attempt that is
+//! skipped, a claim that is taken back, or the end of its job. It also ends when the watch is
+//! closed, for then nothing more will be told.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, oneshot};
 
-use crate::kernel::model::JobName;
-use crate::kernel::state::Event;
+use crate::kernel::model::{Cause, JobName};
+use crate::kernel::state::{Event, JobChange};
 use crate::kernel::time::Timestamp;
 
 /// Events a follower may lag behind before it loses the oldest, and is told so.
@@ -15,30 +19,98 @@ const EVENTS_BEHIND_MAX: usize = 4_096;
 
 /// Fans events out: to followers of everything, and to those who wait for the end of one fire.
 pub struct Watch {
-    events: broadcast::Sender<Arc<Event>>,
+    /// `None` once nothing more will be told.
+    events: RwLock<Option<broadcast::Sender<Arc<Event>>>>,
     /// How many wait for fires: lets the busy path skip the lock.
     waiting: AtomicUsize,
-    fires: Mutex<HashMap<JobName, Vec<mpsc::UnboundedSender<Timestamp>>>>,
+    fires: Mutex<Fires>,
+}
+
+/// Those who wait for fires.
+#[derive(Default)]
+struct Fires {
+    waits: HashMap<JobName, Vec<Waiter>>,
+    last_id: u64,
+    is_closed: bool,
+}
+
+/// One who waits for a fire that was asked for.
+struct Waiter {
+    id: u64,
+    wanted: Wanted,
+    done: oneshot::Sender<()>,
+}
+
+/// What is waited for.
+enum Wanted {
+    /// A fire that is being asked for: until it is known which, all are remembered.
+    Unknown {
+        /// Those that go on.
+        open: Vec<Timestamp>,
+        /// Those that are over.
+        over: Vec<Timestamp>,
+    },
+    /// This one.
+    Fire(Timestamp),
+}
+
+/// What an event means to those who wait for fires of a job.
+#[derive(Clone, Copy)]
+enum Turn {
+    Claimed(Timestamp),
+    Over(Timestamp),
+    /// All fires are over: the job is gone.
+    AllOver,
+}
+
+/// A wait for the end of one fire that was asked for; dropping it ends it.
+pub struct FireWait {
+    watch: Arc<Watch>,
+    job: JobName,
+    id: u64,
+    done: oneshot::Receiver<()>,
 }
 
 impl Watch {
     /// Starts with nobody listening.
     pub fn new() -> Self {
         let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
-        Self { events, waiting: AtomicUsize::new(0), fires: Mutex::new(HashMap::new()) }
+        Self {
+            events: RwLock::new(Some(events)),
+            waiting: AtomicUsize::new(0),
+            fires: Mutex::default(),
+        }
     }
 
     /// Follows every event from now on.
     pub fn follow(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.events.subscribe()
+        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
+        match &*events {
+            Some(events) => events.subscribe(),
+            // Without a sender: closed from the start.
+            None => broadcast::channel(1).1,
+        }
     }
 
-    /// Receives the instants of the fires of `job` that complete from now on.
-    pub fn fires_of(&self, job: &JobName) -> mpsc::UnboundedReceiver<Timestamp> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.lock().entry(job.clone()).or_default().push(sender);
-        self.waiting.fetch_add(1, Ordering::Release);
-        receiver
+    /// Waits for the end of a fire of `job` that is about to be asked for, from now on;
+    /// [`FireWait::expect`] says which one it is.
+    pub fn fire_of(self: &Arc<Self>, job: &JobName) -> FireWait {
+        let (sender, done) = oneshot::channel();
+        let mut fires = self.lock();
+        fires.last_id += 1;
+        let id = fires.last_id;
+        // After the end the sender is dropped here, which tells the waiter.
+        if !fires.is_closed {
+            let waiter = Waiter {
+                id,
+                wanted: Wanted::Unknown { open: Vec::new(), over: Vec::new() },
+                done: sender,
+            };
+            fires.waits.entry(job.clone()).or_default().push(waiter);
+            self.waiting.fetch_add(1, Ordering::Release);
+        }
+        drop(fires);
+        FireWait { watch: Arc::clone(self), job: job.clone(), id, done }
     }
 
     /// Passes events on; they are part of the state by now.
@@ -46,33 +118,113 @@ impl Watch {
         if self.waiting.load(Ordering::Acquire) > 0 {
             self.wake_waiting(events);
         }
-        if self.events.receiver_count() > 0 {
+        let followers = self.events.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(followers) = &*followers
+            && followers.receiver_count() > 0
+        {
             for event in events {
                 // Fails only if the last follower has just left.
-                let _ = self.events.send(Arc::new(event.clone()));
+                let _ = followers.send(Arc::new(event.clone()));
             }
         }
+    }
+
+    /// Ends every wait, and every one to come: nothing more will be told.
+    pub fn close(&self) {
+        self.events.write().unwrap_or_else(PoisonError::into_inner).take();
+        let mut fires = self.lock();
+        fires.is_closed = true;
+        fires.waits.clear();
+        self.waiting.store(0, Ordering::Release);
     }
 
     fn wake_waiting(&self, events: &[Event]) {
         let mut fires = self.lock();
         for event in events {
-            let (job, fire_time) = match event {
+            let (job, turn) = match event {
+                Event::Claimed(claim) if claim.execution.cause == Cause::Manual => {
+                    (&claim.execution.job, Turn::Claimed(claim.execution.fire_time))
+                }
                 Event::Finished { execution, is_fire_complete: true, .. }
-                | Event::Withdrawn { execution, .. } => (&execution.job, execution.fire_time),
+                | Event::Withdrawn { execution, is_fire_complete: true, .. }
+                    if execution.cause == Cause::Manual =>
+                {
+                    (&execution.job, Turn::Over(execution.fire_time))
+                }
+                Event::Skipped { skip, cause: Cause::Manual, is_fire_complete: true } => {
+                    (&skip.job, Turn::Over(skip.first))
+                }
+                Event::JobChanged { job, change: JobChange::Deleted } => (job, Turn::AllOver),
                 _ => continue,
             };
-            let Some(waiting) = fires.get_mut(job) else { continue };
-            let before = waiting.len();
-            waiting.retain(|sender| sender.send(fire_time).is_ok());
-            self.waiting.fetch_sub(before - waiting.len(), Ordering::Release);
-            if waiting.is_empty() {
-                fires.remove(job);
-            }
+            self.wake(&mut fires, job, |waiter| waiter.wanted.take(turn));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobName, Vec<mpsc::UnboundedSender<Timestamp>>>> {
+    /// Ends the waits of a job that `is_over` chooses.
+    fn wake(&self, fires: &mut Fires, job: &JobName, is_over: impl FnMut(&mut Waiter) -> bool) {
+        let Some(waits) = fires.waits.get_mut(job) else { return };
+        for waiter in waits.extract_if(.., is_over) {
+            self.waiting.fetch_sub(1, Ordering::Release);
+            // Fails only if the waiter is just leaving.
+            let _ = waiter.done.send(());
+        }
+        if waits.is_empty() {
+            fires.waits.remove(job);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Fires> {
         self.fires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Wanted {
+    /// Takes a turn into account; returns whether the wait is over.
+    fn take(&mut self, turn: Turn) -> bool {
+        match (self, turn) {
+            (Self::Fire(_), Turn::AllOver) => true,
+            (Self::Fire(wanted), Turn::Over(fire)) => *wanted == fire,
+            (Self::Fire(_), Turn::Claimed(_)) => false,
+            (Self::Unknown { open, over }, turn) => {
+                match turn {
+                    Turn::Claimed(fire) => open.push(fire),
+                    Turn::Over(fire) => over.push(fire),
+                    Turn::AllOver => over.append(open),
+                }
+                false
+            }
+        }
+    }
+}
+
+impl FireWait {
+    /// Says which fire is waited for.
+    pub fn expect(&self, fire_time: Timestamp) {
+        let mut fires = self.watch.lock();
+        self.watch.wake(&mut fires, &self.job, |waiter| {
+            if waiter.id != self.id {
+                return false;
+            }
+            let before = std::mem::replace(&mut waiter.wanted, Wanted::Fire(fire_time));
+            matches!(before, Wanted::Unknown { over, .. } if over.contains(&fire_time))
+        });
+    }
+
+    /// Resolves when the fire is over: true; or when nothing more will be told: false.
+    pub async fn over(mut self) -> bool {
+        (&mut self.done).await.is_ok()
+    }
+}
+
+impl Drop for FireWait {
+    fn drop(&mut self) {
+        // Whoever has been told is not in the list any more.
+        let mut fires = self.watch.lock();
+        self.watch.wake(&mut fires, &self.job, |waiter| waiter.id == self.id);
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_test.rs"]
+mod tests;

@@ -21,7 +21,7 @@ pub use executor::{
 };
 pub use log::{Log, LogFuture};
 pub use log_store::{LogBounds, LogPosition, LogRecord, LogStore, LogWrite, WriteDone};
-pub use outbox::Outbox;
+pub use outbox::{Outbox, OutboxMark};
 #[cfg(test)]
 pub use output::CapturedOutput;
 pub use output::{OutputCapture, OutputFollower, OutputNews, Progress};

@@ -136,8 +136,7 @@ async fn a_shutdown_is_bounded_even_if_a_handler_never_ends() {
     let id = cluster.run("deaf").await.unwrap().receipt().executions[0].clone();
 
     let begun = Instant::now();
-    // Whether it says that something was left behind is its own affair; that it returns is not.
-    let _ = within("the shutdown", cluster.shutdown()).await;
+    within("the shutdown", cluster.shutdown()).await.unwrap();
     let took = begun.elapsed();
     let again = Cluster::start(settings()).await.unwrap();
     let mut events = again.events().unwrap();
@@ -149,6 +148,43 @@ async fn a_shutdown_is_bounded_even_if_a_handler_never_ends() {
     assert!(took < Duration::from_secs(15), "{took:?}");
     assert_ne!(execution.state, ExecutionState::Succeeded);
     again.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_what_never_ends_do_not_keep_a_shutdown() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        || config("calls").data_dir(folder.path()).shutdown_timeout(Duration::from_millis(100));
+    let cluster = Cluster::start(settings()).await.unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    cluster
+        .handle_blocking("deaf", move |_| {
+            let _ = held.lock().unwrap().recv();
+            Ok(String::new())
+        })
+        .unwrap();
+    set(&cluster, by_hand("deaf")).await;
+    let run = cluster.run("deaf").await.unwrap();
+    let mut events = cluster.events().unwrap();
+    let cancelling = tokio::spawn({
+        let (cluster, id) = (cluster.clone(), run.receipt().executions[0].clone());
+        async move { cluster.cancel("deaf", &id, Duration::from_secs(3_600)).await }
+    });
+    event("the request", &mut events, |event| {
+        matches!(event, dkron_core::Event::CancelRequested(_)).then_some(())
+    })
+    .await;
+
+    within("the shutdown", cluster.shutdown()).await.unwrap();
+
+    let cancelled = within("the end of the cancel", cancelling).await.unwrap();
+    assert_eq!(cancelled.unwrap_err().kind(), ErrorKind::Stopped);
+    let waited = within("the end of the wait", run.wait()).await;
+    assert_eq!(waited.unwrap_err().kind(), ErrorKind::Stopped);
+    let again = Cluster::start(settings()).await.expect("the data directory is free");
+    again.shutdown().await.unwrap();
+    drop(release);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_forbidden_overlap_is_skipped_with_its_reason_and_the_job_goes_on() {
 
     let first = claimed(&mut events, "alone").await;
     let skip = event("a skip", &mut events, |event| match event {
-        Event::Skipped(skip) => Some(skip.clone()),
+        Event::Skipped { skip, .. } => Some(skip.clone()),
         _ => None,
     })
     .await;
@@ -153,6 +153,58 @@ async fn an_ephemeral_job_goes_with_its_first_success() {
 
     assert!(executions.is_empty(), "its history went with it");
     assert_eq!(cluster.job("once").unwrap(), None);
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_retry_it_waits_for_is_skipped() {
+    let cluster = in_memory("policies-skipped-retry").await;
+    let (inner, go_on) = (cluster.clone(), Arc::new(Notify::new()));
+    let (calls, wait) = (Arc::new(AtomicU32::new(0)), Arc::clone(&go_on));
+    cluster
+        .handle("crowded", move |_| {
+            let (cluster, wait) = (inner.clone(), Arc::clone(&wait));
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if call == 0 {
+                    // A run by hand is not refused, but the retry of this one then is.
+                    cluster.run("crowded").await.map_err(|error| error.report())?;
+                    return Err("failed".to_owned());
+                }
+                wait.notified().await;
+                Ok(String::new())
+            }
+        })
+        .unwrap();
+    let at_once = RetryBackoff::Fixed { delay: Duration::ZERO };
+    let job = by_hand("crowded").concurrency(ConcurrencyPolicy::Forbid);
+    set(&cluster, job.retries(1).retry_backoff(at_once)).await;
+
+    let executions = run(&cluster, "crowded").await;
+
+    assert_eq!(executions.len(), 1);
+    assert_eq!(executions[0].state, ExecutionState::Failed);
+    assert_eq!(cluster.skips("crowded", 10).unwrap()[0].attempt, 2);
+    go_on.notify_one();
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_job_is_deleted() {
+    let cluster = in_memory("policies-deleted").await;
+    let inner = cluster.clone();
+    cluster
+        .handle("leaves", move |_| {
+            let cluster = inner.clone();
+            async move {
+                cluster.delete_job("leaves").await.map_err(|error| error.report())?;
+                Ok(String::new())
+            }
+        })
+        .unwrap();
+    set(&cluster, by_hand("leaves")).await;
+
+    assert!(run(&cluster, "leaves").await.is_empty());
     cluster.shutdown().await.unwrap();
 }
 

@@ -33,9 +33,9 @@ use go_bool::go_bool;
 pub use handler::HandlerContext;
 pub(crate) use handler::HandlerRegistry;
 pub(crate) use http::HttpExecutor;
-pub(crate) use process::end_leftovers;
 #[cfg(target_os = "linux")]
 pub use process::reap_orphans;
+pub(crate) use process::{Leftovers, end_leftovers};
 pub(crate) use set::ExecutorSet;
 pub(crate) use shell::ShellExecutor;
 use system_error::error_text;

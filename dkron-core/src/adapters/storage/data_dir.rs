@@ -3,7 +3,7 @@
 //! Does not know what the files in it hold. A data dir is opened by one process at a time, by one
 //! copy of the library in it, for one node name for ever.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -79,6 +79,7 @@ impl DataDir {
         let failed = |action: &str| {
             Error::new(ErrorKind::Storage, format!("{action} data dir {}", given.display()))
         };
+        let missing = given.ancestors().take_while(|path| !path.exists()).count();
         // Jobs may hold secrets, so that nobody but the owner looks in.
         DirBuilder::new()
             .recursive(true)
@@ -88,6 +89,11 @@ impl DataDir {
         let path = fs::canonicalize(given).map_err(|error| failed("find").with_source(error))?;
         if !config.allow_network_file_system {
             check_file_system(&path)?;
+        }
+
+        for made in path.ancestors().take(missing) {
+            let parent = made.parent().unwrap_or(made);
+            sync_dir(parent).map_err(|error| failed("make").with_source(error))?;
         }
 
         let lock = DirLock::acquire(&path)?;
@@ -149,6 +155,12 @@ impl DataDir {
     pub fn generation(&self) -> u64 {
         self.stamp.generation
     }
+}
+
+/// Makes the entries of a directory survive the loss of power: files that were made, renamed or
+/// removed in it.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Refuses file systems on which a mapped file or a lock is not what it seems.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
 
-use super::data_dir::DataDir;
+use super::data_dir::{DataDir, sync_dir};
 use super::page_check::{PageCheck, check_pages};
 use crate::error::{Error, ErrorKind};
 
@@ -71,6 +71,7 @@ impl<const N: usize> OpenEnv<N> {
             .mode(0o700)
             .create(&path)
             .map_err(|error| failed("make").with_source(error))?;
+        let is_new = !path.join(DATA_FILE_NAME).exists();
         check_pages(&path.join(DATA_FILE_NAME), check).map_err(|error| {
             let message = match error.kind() {
                 io::ErrorKind::InvalidData => format!("{} is damaged", path.display()),
@@ -82,6 +83,11 @@ impl<const N: usize> OpenEnv<N> {
             .map_err(|error| failed("open").with_source(error))?;
         let tables = open_tables(&env, &config.tables)
             .map_err(|error| failed("open the tables of").with_source(error))?;
+        if is_new {
+            // What is acknowledged from now on must not go with the name of the file it is in.
+            let synced = sync_dir(&path).and_then(|()| sync_dir(data_dir.path()));
+            synced.map_err(|error| failed("make").with_source(error))?;
+        }
         Ok(Self {
             env: Some(env),
             tables,

@@ -14,7 +14,7 @@ use super::health::{StorageHealth, disk_bytes};
 use super::log_env::{DIR_NAME as LOG_DIR_NAME, LogEnv};
 use super::log_memory::MemoryLog;
 use super::log_writer::LmdbLog;
-use super::outbox::{self, FileOutbox, MemoryOutbox};
+use super::outbox::{FileOutbox, MemoryOutbox};
 use super::snapshots::{MemorySnapshots, SnapshotDir};
 use super::state_env::{DIR_NAME as STATE_DIR_NAME, LmdbState, SUSPECT_NAME};
 use super::state_store::StateStore;
@@ -75,7 +75,7 @@ impl Storage {
             log: Arc::new(LmdbLog::start(log, Arc::clone(&health))?),
             state: Arc::new(StateStore::Lmdb(state)),
             snapshots: Arc::new(snapshots),
-            outbox: Arc::new(FileOutbox::new(data_dir.path().join(outbox::FILE_NAME))),
+            outbox: Arc::new(FileOutbox::open(&data_dir)?),
             health,
             data_dir: Some(data_dir),
         })

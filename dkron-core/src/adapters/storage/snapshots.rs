@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::checksum::{CHECKSUM_BYTES, checksum};
-use super::data_dir::DataDir;
+use super::data_dir::{DataDir, sync_dir};
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogPosition, SnapshotStore, StoredSnapshot};
 
@@ -48,6 +48,7 @@ impl SnapshotDir {
             Error::new(ErrorKind::Storage, format!("open {}", path.display())).with_source(error)
         };
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
+        sync_dir(data_dir.path()).map_err(failed)?;
         match fs::remove_file(path.join(NEW_NAME)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}

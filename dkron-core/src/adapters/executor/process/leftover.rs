@@ -23,33 +23,54 @@ pub(in crate::adapters::executor) fn instance_mark(instance: u64) -> String {
     format!("{instance:016x}-")
 }
 
-/// Kills every process that runs of these process instances of the node have left behind, and
-/// returns how many there were. Blocks until they are gone, five seconds at the most.
+/// What became of the processes of earlier runs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Leftovers {
+    /// How many were killed.
+    pub(crate) ended: usize,
+    /// Which of them are there all the same.
+    pub(crate) alive: Vec<i32>,
+    /// Whether there may be more: the machine was short of what it takes to look.
+    pub(crate) is_unknown: bool,
+}
+
+impl Leftovers {
+    /// All of them are gone.
+    fn ended(ended: usize) -> Self {
+        Self { ended, alive: Vec::new(), is_unknown: false }
+    }
+}
+
+/// Kills every process that runs of these process instances of the node have left behind. Blocks
+/// until they are gone, five seconds at the most.
 ///
 /// Goes by the environment: a process that has thrown away its own is not found. Does nothing where
 /// there is no `/proc`.
 #[expect(clippy::disallowed_methods, reason = "waits for the kernel, before the node is at work")]
-pub(crate) fn end_leftovers(instances: &BTreeSet<u64>) -> usize {
+pub(crate) fn end_leftovers(instances: &BTreeSet<u64>) -> Leftovers {
     let marks: Vec<String> = instances
         .iter()
         .map(|instance| format!("{RUN_VARIABLE}={}", instance_mark(*instance)))
         .collect();
     let mut ended = BTreeSet::new();
     if marks.is_empty() {
-        return 0;
+        return Leftovers::ended(0);
     }
     let deadline = Instant::now() + WAIT_MAX;
     loop {
+        let gone = |left: &[i32]| ended.iter().filter(|pid| !left.contains(pid)).count();
         let left = match marked(&marks) {
-            Ok(left) if left.is_empty() => return ended.len(),
-            Err(Blind::NoTable) => return ended.len(),
-            Ok(left) => left,
-            Err(Blind::Shortage) => Vec::new(),
+            Ok(left) if left.is_empty() => return Leftovers::ended(ended.len()),
+            Err(Blind::NoTable) => return Leftovers::ended(ended.len()),
+            Ok(left) => Some(left),
+            Err(Blind::Shortage) => None,
         };
         if Instant::now() >= deadline {
-            return ended.len();
+            let is_unknown = left.is_none();
+            let alive = left.unwrap_or_default();
+            return Leftovers { ended: gone(&alive), alive, is_unknown };
         }
-        for pid in left {
+        for pid in left.into_iter().flatten() {
             ended.insert(pid);
             // It may have ended since the look; then there is nothing to kill.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
@@ -85,7 +106,7 @@ mod tests {
         let mut left = spawn(&instance_mark(dead));
         let mut alive = spawn(&instance_mark(other));
 
-        assert_eq!(end_leftovers(&BTreeSet::from([dead])), 1);
+        assert_eq!(end_leftovers(&BTreeSet::from([dead])), Leftovers::ended(1));
 
         assert_eq!(left.wait().unwrap().signal(), Some(9));
         assert_eq!(alive.try_wait().unwrap(), None);
@@ -95,6 +116,6 @@ mod tests {
 
     #[test]
     fn without_instances_nothing_is_looked_at() {
-        assert_eq!(end_leftovers(&BTreeSet::new()), 0);
+        assert_eq!(end_leftovers(&BTreeSet::new()).ended, 0);
     }
 }

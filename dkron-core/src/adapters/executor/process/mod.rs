@@ -20,7 +20,7 @@ mod reap_test;
 mod table;
 mod tree;
 
-pub(crate) use leftover::end_leftovers;
+pub(crate) use leftover::{Leftovers, end_leftovers};
 pub(super) use leftover::{RUN_VARIABLE, instance_mark};
 pub(super) use owned::OwnedChild;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,68 @@
+//! What becomes of a node that cannot go on, or does not come to life.
+
+use std::time::Instant;
+
+use super::*;
+use crate::cluster::{Cluster, JobBuilder};
+use crate::kernel::state::{Table, TableError, TablesMut};
+use crate::ports::{Change, Replica};
+
+/// The longest wait for anything.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// A row of the due table that nobody wrote.
+struct Damage;
+
+impl Change for Damage {
+    type Output = ();
+
+    fn make(&mut self, tables: &mut impl TablesMut) -> Result<(), TableError> {
+        tables.put(Table::Due, b"\0", b"damaged")
+    }
+}
+
+#[tokio::test]
+async fn a_node_whose_engine_fails_says_so_and_accepts_nothing() {
+    let cluster = Cluster::start(Config::new("engine-fails").in_memory()).await.unwrap();
+    cluster.handle("deaf", async |_| std::future::pending().await).unwrap();
+    let deaf = JobBuilder::new("deaf").schedule("@manually").build().unwrap();
+    cluster.set_job(deaf).await.unwrap();
+    let run = cluster.run("deaf").await.unwrap();
+    let mut events = cluster.events().unwrap();
+    assert_eq!(cluster.health().fatal, None);
+
+    cluster.node().unwrap().storage.state.update(&mut Damage).unwrap();
+    let tick = JobBuilder::new("tick").schedule("* * * * * *").build().unwrap();
+    cluster.set_job(tick.clone()).await.unwrap();
+    let over = async { while events.next().await.is_some() {} };
+    tokio::time::timeout(BOUND, over).await.expect("followers are told");
+
+    let health = cluster.health();
+    let fatal = health.fatal.clone().expect("the health says so");
+    assert!(fatal.contains("nothing is scheduled any more"), "{fatal}");
+    assert!(!health.is_ready());
+    let waited = tokio::time::timeout(BOUND, run.wait()).await.expect("who waits is told");
+    assert!(waited.unwrap_err().message().contains(&fatal));
+    let begun = Instant::now();
+    let refused = loop {
+        if let Err(error) = cluster.set_job(tick.clone()).await {
+            break error;
+        }
+        assert!(begun.elapsed() < BOUND, "writes are still accepted");
+    };
+    assert_eq!(refused.kind(), ErrorKind::Stopped, "{}", refused.report());
+    let _ = cluster.shutdown().await.expect_err("the end tells why as well");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = || Config::new("fails").data_dir(folder.path());
+
+    // Not checked here, so that the log refuses it when the storage is open already.
+    let error = Node::start(config().raft_multiplier(11)).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{}", error.report());
+
+    let cluster = Cluster::start(config()).await.expect("the data directory is free");
+    cluster.shutdown().await.unwrap();
+}

@@ -1,0 +1,217 @@
+//! Parts of a node that must be let go in a certain way, whoever drops them and wherever.
+//!
+//! A node that failed to start, or whose last user outlived its shutdown, is dropped in somebody
+//! else's thread, perhaps within a runtime that must not be blocked: nothing here panics, leaves a
+//! thread behind, or waits for a disk that is full.
+
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::storage::Storage;
+use crate::driver::{News, NewsSender};
+use crate::error::{Error, ErrorKind};
+
+/// A runtime that may be dropped within another one.
+pub(super) struct NodeRuntime(Option<Runtime>);
+
+impl NodeRuntime {
+    /// Starts a runtime with so many threads.
+    pub(super) fn start(threads: usize) -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("dkron-worker")
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                Error::new(ErrorKind::LimitExceeded, "start the node's runtime").with_source(error)
+            })?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Ends it, and waits at most `limit` for what blocks on its threads.
+    pub(super) fn end(self, limit: Duration) {
+        // Waiting is not allowed on a thread of another runtime.
+        let ending = Builder::new().name("dkron-stop".to_owned()).spawn(move || {
+            let mut owned = self;
+            if let Some(runtime) = owned.0.take() {
+                runtime.shutdown_timeout(limit);
+            }
+        });
+        if let Ok(thread) = ending {
+            // Nothing in it panics; and if it did, the runtime would be gone all the same.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Deref for NodeRuntime {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        self.0.as_ref().expect("invariant: there is a runtime until it is dropped")
+    }
+}
+
+impl Drop for NodeRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Storage whose writers are told when it is dropped: one may be waiting for space on the disk.
+pub(super) struct NodeStorage(Option<Storage>);
+
+impl NodeStorage {
+    /// Owns an open storage.
+    pub(super) fn new(storage: Storage) -> Self {
+        Self(Some(storage))
+    }
+
+    /// Closes it; false if something uses it still after `limit`.
+    pub(super) fn close(mut self, limit: Duration) -> bool {
+        self.0.take().is_none_or(|storage| storage.close(limit))
+    }
+}
+
+impl Deref for NodeStorage {
+    type Target = Storage;
+
+    fn deref(&self) -> &Storage {
+        self.0.as_ref().expect("invariant: there is a storage until it is dropped")
+    }
+}
+
+impl Drop for NodeStorage {
+    fn drop(&mut self) {
+        if let Some(storage) = &self.0 {
+            storage.health.close();
+        }
+    }
+}
+
+/// Why a node has stopped itself, once it has.
+#[derive(Default)]
+pub(super) struct Fatal {
+    reason: OnceLock<String>,
+    told: CancellationToken,
+}
+
+impl Fatal {
+    /// Tells the reason; the first one stands.
+    pub(super) fn set(&self, reason: String) {
+        // Fails only if there is one.
+        let _ = self.reason.set(reason);
+        self.told.cancel();
+    }
+
+    /// Returns the reason.
+    pub(super) fn get(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
+    /// Resolves once there is one.
+    pub(super) async fn told(&self) {
+        self.told.cancelled().await;
+    }
+}
+
+/// The thread that decides; it is told to stop when this is dropped.
+pub(super) struct EngineThread {
+    thread: Option<JoinHandle<Result<(), Error>>>,
+    news: NewsSender,
+}
+
+impl EngineThread {
+    /// Starts the thread. If `work` fails or panics, `fatal` is told why; `ended` is called at its
+    /// end, whatever that is.
+    pub(super) fn start(
+        news: NewsSender,
+        fatal: Arc<Fatal>,
+        work: impl FnOnce() -> Result<(), Error> + Send + 'static,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, Error> {
+        let run = move || {
+            // What a panic left half done is not looked at again: the thread ends.
+            let end = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Internal, "the engine panicked; please report it"))
+            });
+            if let Err(error) = &end {
+                tracing::error!(error = error.report(), "the engine stopped: nothing is scheduled");
+                fatal.set(format!("nothing is scheduled any more: {}", error.report()));
+            }
+            ended();
+            end
+        };
+        let thread =
+            Builder::new().name("dkron-engine".to_owned()).spawn(run).map_err(|error| {
+                let text = "start thread \"dkron-engine\"";
+                Error::new(ErrorKind::LimitExceeded, text).with_source(error)
+            })?;
+        Ok(Self { thread: Some(thread), news })
+    }
+
+    /// Waits for its end, and returns how it ended.
+    pub(super) fn join(mut self) -> Result<(), Error> {
+        self.stop();
+        self.thread.take().map_or(Ok(()), |thread| {
+            thread.join().unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Internal, "the engine panicked; please report it"))
+            })
+        })
+    }
+
+    /// Tells it to stop.
+    pub(super) fn stop(&self) {
+        // Waits only while the engine is behind; fails only after it has stopped.
+        let _ = self.news.send(News::Stop);
+    }
+}
+
+impl Drop for EngineThread {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says what is told of an engine that ends like this.
+    fn told_of(work: impl FnOnce() -> Result<(), Error> + Send + 'static) -> Option<String> {
+        let (news, _incoming) = std::sync::mpsc::sync_channel(8);
+        let (fatal, over) = (Arc::new(Fatal::default()), CancellationToken::new());
+        let tell = over.clone();
+        let engine =
+            EngineThread::start(news, Arc::clone(&fatal), work, move || tell.cancel()).unwrap();
+        let _ = engine.join();
+        assert!(over.is_cancelled(), "whoever waits is told");
+        assert_eq!(fatal.get().is_some(), fatal.told.is_cancelled());
+        fatal.get().map(str::to_owned)
+    }
+
+    #[test]
+    fn an_engine_that_fails_or_panics_tells_why() {
+        assert_eq!(told_of(|| Ok(())), None);
+        let failed = told_of(|| Err(Error::new(ErrorKind::Storage, "read the due table")));
+        assert!(failed.unwrap().ends_with("read the due table"));
+        let panicked = told_of(|| panic!("on purpose"));
+        assert!(panicked.unwrap().contains("the engine panicked"));
+    }
+
+    #[tokio::test]
+    async fn a_runtime_may_be_dropped_or_ended_within_another_one() {
+        drop(NodeRuntime::start(1).unwrap());
+        NodeRuntime::start(1).unwrap().end(Duration::from_secs(1));
+    }
+}
