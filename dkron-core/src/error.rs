@@ -30,15 +30,19 @@ pub enum ErrorKind {
     LimitExceeded = 7,
     /// This handle was shut down.
     Stopped = 8,
-    /// The local disk failed, is full, or holds what it should not.
+    /// The local disk failed, or holds what it should not.
     Storage = 9,
     /// A bug of ours.
     Internal = 10,
+    // 11 is kept for requests of somebody who is not allowed to make them.
+    /// The local disk is full, or all but a reserve; the node takes writes again once there is
+    /// space.
+    DiskFull = 12,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::InvalidArgument,
         Self::NotFound,
         Self::Conflict,
@@ -49,6 +53,7 @@ impl ErrorKind {
         Self::Stopped,
         Self::Storage,
         Self::Internal,
+        Self::DiskFull,
     ];
 
     /// Returns whether the same call may succeed later without the caller changing anything.
@@ -57,7 +62,11 @@ impl ErrorKind {
     pub const fn is_retriable(self) -> bool {
         matches!(
             self,
-            Self::NotLeader | Self::Unavailable | Self::DeadlineExceeded | Self::LimitExceeded
+            Self::NotLeader
+                | Self::Unavailable
+                | Self::DeadlineExceeded
+                | Self::LimitExceeded
+                | Self::DiskFull
         )
     }
 
@@ -74,6 +83,7 @@ impl ErrorKind {
             Self::Stopped => "stopped",
             Self::Storage => "storage",
             Self::Internal => "internal",
+            Self::DiskFull => "disk full",
         }
     }
 }
@@ -111,7 +121,7 @@ impl Error {
         self
     }
 
-    /// Marks that the write had been handed to the log when the call failed.
+    /// Marks that the write had been handed to the log, or had taken effect, when the call failed.
     #[must_use]
     pub fn maybe_happened(mut self) -> Self {
         self.may_have_happened = true;
@@ -130,8 +140,9 @@ impl Error {
 
     /// Returns whether the write may have taken effect although this call failed.
     ///
-    /// True once the command had been handed to the log and no answer came back. A caller that
-    /// retries must then make the retry harmless, or read first.
+    /// True once the command had been handed to the log and no answer came back, and if something
+    /// failed after it had taken effect. A caller that retries must then make the retry harmless,
+    /// or read first.
     pub fn may_have_happened(&self) -> bool {
         self.may_have_happened
     }
@@ -176,8 +187,7 @@ mod tests {
 
     #[test]
     fn kinds_keep_their_numbers() {
-        for (index, kind) in ErrorKind::ALL.into_iter().enumerate() {
-            assert_eq!(kind as usize, index + 1, "{kind}");
-        }
+        let numbers = ErrorKind::ALL.map(|kind| kind as u8);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12]);
     }
 }

@@ -1,7 +1,7 @@
 //! Every limit of the system: its value, its unit and its reason.
 //!
 //! Reaching a limit is an error the caller sees ([`ErrorKind::LimitExceeded`] or
-//! [`ErrorKind::InvalidArgument`]), or a delay that a metric shows; never a silent drop.
+//! [`ErrorKind::InvalidArgument`]), or a delay; never a silent drop.
 //!
 //! [`ErrorKind::LimitExceeded`]: crate::ErrorKind::LimitExceeded
 //! [`ErrorKind::InvalidArgument`]: crate::ErrorKind::InvalidArgument

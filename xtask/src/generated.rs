@@ -111,32 +111,83 @@ fn cell(doc: &str) -> String {
 fn limits(source: &str) -> Result<String> {
     let mut text = String::from(
         "# Limits\n\nGenerated from `dkron-core/src/limits.rs` by `cargo xtask fix`.\n\
-         Reaching a limit is an error the caller sees, or a delay that a metric shows; never a \
-         silent drop.\n\n| Limit | Value | What it bounds, and why |\n|---|---:|---|\n",
+         Reaching a limit is an error the caller sees, or a delay; never a silent drop.\n\n\
+         | Limit | Value | What it bounds, and why |\n|---|---:|---|\n",
     );
     for item in documented(source) {
         let Some(constant) = item.line.strip_prefix("pub const ") else { continue };
         let (name, rest) = constant.split_once(':').context("a constant has a type")?;
         let (_, value) = rest.split_once('=').context("a constant has a value on its line")?;
-        let value = value.trim().trim_end_matches(';').replace('_', ",");
+        let value = value_of(value.trim().trim_end_matches(';'));
         text.push_str(&format!("| `{name}` | {value} | {} |\n", cell(&item.doc)));
     }
     Ok(text)
 }
 
 fn errors(source: &str) -> Result<String> {
-    let body = source.split_once("pub enum ErrorKind {").context("find the enum ErrorKind")?.1;
-    let body = body.split_once("\n}").context("find the end of ErrorKind")?.0;
+    let body = between(source, "pub enum ErrorKind {", "\n}")?;
+    let retriable = between(source, "pub const fn is_retriable", "\n    }")?;
     let mut text = String::from(
         "# Error kinds\n\nGenerated from `dkron-core/src/error.rs` by `cargo xtask fix`.\n\
-         The numbers are never reused.\n\n| No. | Kind | Meaning |\n|---:|---|---|\n",
+         The numbers are never reused.\n\
+         Whether a failed write may have happened all the same depends on when it failed, so the \
+         error tells it (`Error::may_have_happened`), not its kind.\n\n\
+         | No. | Kind | Meaning | Retriable |\n|---:|---|---|:-:|\n",
     );
     for item in documented(body) {
         let (name, number) = item.line.split_once('=').context("a kind has a number")?;
-        let number = number.trim().trim_end_matches(',');
-        text.push_str(&format!("| {number} | `{}` | {} |\n", name.trim(), cell(&item.doc)));
+        let (name, number) = (name.trim(), number.trim().trim_end_matches(','));
+        let mut named = retriable.split(|c: char| !c.is_alphanumeric());
+        let retry = if named.any(|word| word == name) { "yes" } else { "no" };
+        text.push_str(&format!("| {number} | `{name}` | {} | {retry} |\n", cell(&item.doc)));
     }
     Ok(text)
+}
+
+/// Writes a value as people do: numbers in groups of three, shifts as powers, spans with units.
+fn value_of(code: &str) -> String {
+    let span = code.strip_prefix("Duration::from_").and_then(|rest| rest.strip_suffix(')'));
+    if let Some((unit, amount)) = span.and_then(|span| span.split_once('(')) {
+        let unit = match unit {
+            "secs" => "s",
+            "millis" => "ms",
+            unit => unit,
+        };
+        return format!("{} {unit}", value_of(amount));
+    }
+    if let Some((base, power)) = code.split_once(" << ")
+        && let (Ok(base), Ok(power)) = (base.parse::<u64>(), power.parse::<u32>())
+        && let Some(value) = base.checked_shl(power)
+    {
+        return grouped(&value.to_string());
+    }
+    match code {
+        "i32::MAX as u32" => grouped(&i32::MAX.to_string()),
+        code => code.split(' ').map(grouped).collect::<Vec<_>>().join(" ").replace('*', "×"),
+    }
+}
+
+/// Sets a comma behind every third digit from the end, if it is a number.
+fn grouped(word: &str) -> String {
+    let digits = word.replace('_', "");
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return word.to_owned();
+    }
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns what stands behind `begin`, up to `end`.
+fn between<'a>(source: &'a str, begin: &str, end: &str) -> Result<&'a str> {
+    let (_, behind) = source.split_once(begin).with_context(|| format!("find {begin}"))?;
+    let (within, _) = behind.split_once(end).with_context(|| format!("find the end of {begin}"))?;
+    Ok(within)
 }
 
 #[cfg(test)]
@@ -154,9 +205,24 @@ mod tests {
     }
 
     #[test]
-    fn an_error_kind_becomes_a_row_with_its_number() {
-        let source = "pub enum ErrorKind {\n    /// No.\n    Refused = 3,\n}\n";
+    fn values_are_written_as_people_write_them() {
+        let check = |code: &str, want: &str| assert_eq!(value_of(code), want, "{code}");
+        check("255", "255");
+        check("256_000", "256,000");
+        check("1 << 20", "1,048,576");
+        check("i32::MAX as u32", "2,147,483,647");
+        check("Duration::from_millis(250)", "250 ms");
+        check("Duration::from_secs(3_600)", "3,600 s");
+        check("Duration::from_secs(3_650 * 86_400)", "3,650 × 86,400 s");
+    }
 
-        assert!(errors(source).unwrap().ends_with("| 3 | `Refused` | No. |\n"));
+    #[test]
+    fn an_error_kind_becomes_a_row_with_its_number() {
+        let source = "pub enum ErrorKind {\n    /// No.\n    Refused = 3,\n    /// Wait.\n    \
+                      Busy = 4,\n}\n    pub const fn is_retriable() {\n        Self::Busy\n    }\n";
+
+        let text = errors(source).unwrap();
+
+        assert!(text.ends_with("| 3 | `Refused` | No. | no |\n| 4 | `Busy` | Wait. | yes |\n"));
     }
 }

@@ -62,8 +62,9 @@ impl Cluster {
         let mut write = node.prepare(request.job)?;
         write.if_revision = request.if_revision;
         write.restored = request.restored;
-        node.propose_one(Command::SetJob(Box::new(write))).await?;
-        self.job_view(&name)
+        let written = write.job.clone();
+        let outcome = node.propose_one(Command::SetJob(Box::new(write))).await?;
+        as_written(self.job(name.as_str()), written, &outcome)
     }
 
     /// Returns a job, if it exists. Reads this node's state: what was acknowledged here is seen.
@@ -234,7 +235,7 @@ impl Cluster {
                 first: node.first_due(&view.job)?,
             };
             match node.propose_one(command).await {
-                Ok(_) => return self.job_view(name),
+                Ok(outcome) => return as_written(self.job(name.as_str()), view.job, &outcome),
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) => return Err(error),
             }
@@ -244,7 +245,45 @@ impl Cluster {
     }
 }
 
+/// Returns a job that was written, as it was read since; if somebody has deleted it since, as it
+/// was written. A read that failed does not hide that the write has happened.
+fn as_written(
+    read: Result<Option<JobView>, Error>,
+    written: Job,
+    outcome: &Outcome,
+) -> Result<JobView, Error> {
+    if let Some(view) = read.map_err(Error::maybe_happened)? {
+        return Ok(view);
+    }
+    let mut status = JobStatus::default();
+    if let Outcome::Written { revision } = outcome {
+        status.revision = *revision;
+    }
+    Ok(JobView { job: written, status, children: Vec::new() })
+}
+
 /// The error of a job that does not exist.
 pub(super) fn not_found(job: &JobName) -> Error {
     Error::new(ErrorKind::NotFound, format!("job \"{job}\" not found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WRITTEN: Outcome = Outcome::Written { revision: 7 };
+
+    #[test]
+    fn a_job_that_was_deleted_right_after_its_write_is_answered_as_it_was_written() {
+        let job = Job::new(JobName::parse("a").unwrap());
+        let view = as_written(Ok(None), job.clone(), &WRITTEN).unwrap();
+        assert_eq!((view.job, view.status.revision), (job, 7));
+    }
+
+    #[test]
+    fn a_read_that_fails_after_a_write_says_that_the_write_may_have_happened() {
+        let job = Job::new(JobName::parse("a").unwrap());
+        let error = as_written(Err(Error::new(ErrorKind::Storage, "read")), job, &WRITTEN);
+        assert!(error.unwrap_err().may_have_happened());
+    }
 }

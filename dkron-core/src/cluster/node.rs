@@ -84,7 +84,10 @@ impl Node {
         match outcomes.into_iter().next() {
             Some(Outcome::Rejected(rejection)) => Err(refused(rejection)),
             Some(outcome) => Ok(outcome),
-            None => Err(Error::new(ErrorKind::Internal, "the log answered without an outcome")),
+            None => {
+                let text = "the log answered without an outcome";
+                Err(Error::new(ErrorKind::Internal, text).maybe_happened())
+            }
         }
     }
 
@@ -211,7 +214,7 @@ impl Node {
         outcome: &Outcome,
     ) -> Error {
         let text = format!("{action} \"{what}\": the log answered {outcome:?}");
-        Error::new(ErrorKind::Internal, text)
+        Error::new(ErrorKind::Internal, text).maybe_happened()
     }
 }
 

@@ -88,7 +88,8 @@ impl Cluster {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if it is not running; [`ErrorKind::DeadlineExceeded`] if it still
-    /// runs after `timeout`: the request stands.
+    /// runs after `timeout`. With [`Error::may_have_happened`] the request stands, and the execution
+    /// may end by it. Safe to retry.
     pub async fn cancel(
         &self,
         job: &str,
@@ -119,10 +120,12 @@ impl Cluster {
                 });
             }
         };
-        node.within(timeout, ended).await.unwrap_or_else(|| {
+        let ended = node.within(timeout, ended).await.unwrap_or_else(|| {
             let text = format!("execution \"{execution}\" of job \"{name}\" still runs");
             Err(Error::new(ErrorKind::DeadlineExceeded, text))
-        })
+        });
+        // Whatever kept the end from being seen: the request stands.
+        ended.map_err(Error::maybe_happened)
     }
 
     /// Returns executions of a job, newest first, at most `limit`. Reads this node's state.

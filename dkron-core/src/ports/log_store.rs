@@ -106,8 +106,8 @@ pub trait LogStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) while the disk is full or nearly so, or
-    /// after the log has failed; [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) in a forked
+    /// [`ErrorKind::DiskFull`](crate::ErrorKind::DiskFull) while the disk is full or nearly so,
+    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) after the log has failed, [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) in a forked
     /// child of the process that opened the log.
     fn check_writable(&self) -> Result<(), Error>;
 

@@ -224,6 +224,7 @@ async fn a_handler_that_does_not_comply_is_not_called_cancelled() {
     let executions = within("the end", under_way.wait()).await.unwrap();
 
     assert_eq!(refused.kind(), ErrorKind::DeadlineExceeded, "{}", refused.report());
+    assert!(refused.may_have_happened(), "the request stands");
     assert_eq!(meanwhile.state, ExecutionState::Running);
     assert!(meanwhile.is_cancel_requested);
     assert_eq!(executions[0].state, ExecutionState::Succeeded, "its true outcome stands");

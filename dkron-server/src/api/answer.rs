@@ -11,6 +11,10 @@ use crate::go_json::{Layout, Writer};
 /// What Dkron's lists carry: how many there are in all.
 pub(super) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
+/// What the answer to a failed write carries if the write may have taken effect all the same.
+pub(super) const MAY_HAVE_HAPPENED: HeaderName =
+    HeaderName::from_static("x-dkron-may-have-happened");
+
 /// Returns the layout that a query asks for.
 pub(super) fn layout(query: &Query) -> Layout {
     if query.has("pretty") { Layout::Indented } else { Layout::Compact }
@@ -70,7 +74,16 @@ pub(super) fn with_header(mut response: Response, name: HeaderName, value: &str)
 
 /// The answer to a failed write or read that Dkron has no status of its own for.
 pub(super) fn failure(error: &Error) -> Response {
-    text(status_of(error.kind()), error.report())
+    failure_as(status_of(error.kind()), error)
+}
+
+/// The answer to a failure with the status of its route.
+pub(super) fn failure_as(status: StatusCode, error: &Error) -> Response {
+    let response = text(status, error.report());
+    if error.may_have_happened() {
+        return with_header(response, MAY_HAVE_HAPPENED, "true");
+    }
+    response
 }
 
 /// Returns the status of a kind, where the route has no other.
@@ -84,21 +97,48 @@ pub(super) fn status_of(kind: ErrorKind) -> StatusCode {
         }
         ErrorKind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::LimitExceeded => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-/// The answer to a failed run or delete: Dkron has one status for all its reasons, 404.
+/// The answer to a failed run, delete or toggle: `refused` is Dkron's one status for all reasons.
 ///
-/// What Dkron never tells (overload, a broken disk, a node that stops) keeps its own.
-pub(super) fn refused(error: &Error) -> Response {
+/// It is kept for what the request itself is refused for. A cluster that takes no writes at present
+/// is told apart: a client that reads 404 takes the job for gone.
+pub(super) fn refusal(refused: StatusCode, error: &Error) -> Response {
     let status = match error.kind() {
-        ErrorKind::LimitExceeded
-        | ErrorKind::DeadlineExceeded
-        | ErrorKind::Stopped
-        | ErrorKind::Storage
-        | ErrorKind::Internal => status_of(error.kind()),
-        _ => StatusCode::NOT_FOUND,
+        ErrorKind::NotFound | ErrorKind::InvalidArgument | ErrorKind::Conflict => refused,
+        kind => status_of(kind),
     };
-    text(status, error.report())
+    failure_as(status, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_takes_no_writes_is_told_apart_from_a_refused_request() {
+        let check = |kind: ErrorKind, want: u16| {
+            let response = refusal(StatusCode::NOT_FOUND, &Error::new(kind, "delete job \"a\""));
+            assert_eq!(response.status().as_u16(), want, "{kind}");
+        };
+        check(ErrorKind::NotFound, 404);
+        check(ErrorKind::Conflict, 404);
+        check(ErrorKind::NotLeader, 503);
+        check(ErrorKind::Unavailable, 503);
+        check(ErrorKind::DeadlineExceeded, 504);
+        check(ErrorKind::LimitExceeded, 429);
+        check(ErrorKind::DiskFull, 507);
+        check(ErrorKind::Storage, 500);
+    }
+
+    #[test]
+    fn a_failed_write_says_in_a_header_that_it_may_have_happened() {
+        let error = || Error::new(ErrorKind::DeadlineExceeded, "propose");
+        let header = |error| failure(&error).headers().get(MAY_HAVE_HAPPENED).cloned();
+        assert_eq!(header(error()), None);
+        assert_eq!(header(error().maybe_happened()).unwrap(), "true");
+    }
 }

@@ -67,11 +67,13 @@ pub(super) fn show(api: &Api, job: &str, id: &str, query: &Query) -> Response {
 
 /// Answers `DELETE /v1/jobs/:job/executions`.
 pub(super) async fn delete(api: Arc<Api>, job: &str, query: Query) -> Response {
+    let read = || api.cluster.job(job).map_err(Error::maybe_happened);
     let deleted = api.cluster.delete_executions(job).await;
-    match deleted.and_then(|()| api.cluster.job(job)) {
+    match deleted.and_then(|()| read()) {
         Ok(Some(view)) => {
             json(StatusCode::OK, layout(&query), |json| write_job(json, &view, api.moment()))
         }
+        // Deleted since, and its history with it.
         Ok(None) => empty(StatusCode::NOT_FOUND),
         Err(error) if error.kind() == ErrorKind::InvalidArgument => empty(StatusCode::NOT_FOUND),
         Err(error) => failure(&error),

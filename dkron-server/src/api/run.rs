@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use dkron_core::ErrorKind;
 
 use super::Api;
-use super::answer::{empty, failure, json, layout, refused, with_header};
+use super::answer::{empty, failure, failure_as, json, layout, refusal, with_header};
 use super::chain::Chain;
 use super::job_json::write_job;
 use super::query::Query;
@@ -22,7 +23,11 @@ pub(super) async fn run(api: Arc<Api>, job: &str, query: Query, target: &str) ->
     let moment = api.moment();
     let chain = match Chain::start(&api.cluster, &before.job.name).await {
         Ok(chain) => chain,
-        Err(error) => return refused(&error),
+        // That no node can run it, as in Dkron.
+        Err(error) if error.kind() == ErrorKind::Unavailable => {
+            return failure_as(StatusCode::NOT_FOUND, &error);
+        }
+        Err(error) => return refusal(StatusCode::NOT_FOUND, &error),
     };
     if !query.has("async") {
         chain.wait().await;

@@ -10,7 +10,7 @@ use dkron_core::{Error, ErrorKind, JobView, WriteJob};
 use futures_util::StreamExt as _;
 
 use super::Api;
-use super::answer::{empty, failure, json, layout, refused, status_of, text, with_header};
+use super::answer::{empty, failure, json, layout, refusal, text, with_header};
 use super::job_body::{CheckedJob, JobBody, JobRefusal};
 use super::job_json::{NoProcessors, write_job, write_job_with};
 use super::query::Query;
@@ -69,11 +69,11 @@ pub(super) async fn toggle(api: Arc<Api>, job: &str, query: Query, target: &str)
             with_header(response, header::LOCATION, target)
         }
         Err(error) => {
-            let status = match error.kind() {
-                ErrorKind::NotFound | ErrorKind::InvalidArgument => StatusCode::NOT_FOUND,
-                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            let refused = match error.kind() {
+                ErrorKind::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
+                _ => StatusCode::NOT_FOUND,
             };
-            text(status, error.report())
+            refusal(refused, &error)
         }
     }
 }
@@ -84,7 +84,7 @@ pub(super) async fn delete(api: Arc<Api>, job: &str, query: Query) -> Response {
         Ok(view) => {
             json(StatusCode::OK, layout(&query), |json| write_job(json, &view, api.moment()))
         }
-        Err(error) => refused(&error),
+        Err(error) => refusal(StatusCode::NOT_FOUND, &error),
     }
 }
 
@@ -146,7 +146,7 @@ fn write_failure(error: &Error) -> Response {
             text(StatusCode::BAD_REQUEST, text_)
         }
         ErrorKind::NotFound => text(StatusCode::NOT_FOUND, NO_PARENT),
-        kind => text(status_of(kind), error.report()),
+        _ => failure(error),
     }
 }
 

@@ -175,7 +175,7 @@ impl Consensus {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Stopped`] if the node has stopped, [`ErrorKind::Storage`] if the disk is full.
+    /// [`ErrorKind::Stopped`] if the node has stopped, [`ErrorKind::DiskFull`] if the disk is full.
     pub async fn bootstrap(&self, cluster_id: u128) -> Result<bool, Error> {
         if self.cluster_id().is_some() {
             return Ok(false);
@@ -206,7 +206,7 @@ impl Consensus {
     /// # Errors
     ///
     /// [`ErrorKind::NotLeader`] if another node leads, [`ErrorKind::LimitExceeded`] if too much
-    /// waits already, [`ErrorKind::Storage`] while the disk is full,
+    /// waits already, [`ErrorKind::DiskFull`] while the disk is full,
     /// [`ErrorKind::DeadlineExceeded`] after [`PROPOSAL_WAIT_MAX`], [`ErrorKind::Stopped`] if the
     /// node has stopped. The write may have happened all the same exactly if
     /// [`Error::may_have_happened`] says so.
@@ -324,6 +324,8 @@ impl Log for Consensus {
 /// Waits for the answer of a proposal.
 async fn answer(mut pending: Pending, deadline: tokio::time::Sleep) -> Result<Vec<Outcome>, Error> {
     let error = tokio::select! {
+        // An answer that is there counts, however late it is looked at.
+        biased;
         answered = &mut pending.answer => match answered {
             Ok(answer) => return answer,
             Err(_) => Error::new(ErrorKind::Stopped, "propose: the node has stopped"),

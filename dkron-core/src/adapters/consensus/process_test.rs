@@ -141,7 +141,7 @@ async fn a_full_disk_refuses_at_once_and_what_is_under_way_goes_through() {
 
     let error = node.set_job("refused").await.unwrap_err();
 
-    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert_eq!(error.kind(), ErrorKind::DiskFull);
     assert!(!error.may_have_happened());
     assert!(error.message().contains("running jobs go on"), "{error}");
     assert!(node.has_job("before"), "reading goes on");

@@ -51,11 +51,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Stops waiting. Returns whether some of it was handed to openraft; if not, none of it ever
-    /// will be.
+    /// Stops waiting. Returns whether some of it may take effect, or has; if not, none of it ever
+    /// will.
     pub fn give_up(&self) -> bool {
         let gave_up = self.stage.move_on(Stage::WAITING, Stage::GIVEN_UP);
-        !gave_up && self.stage.is(Stage::HANDED_OVER)
+        !gave_up && !self.stage.is(Stage::GIVEN_UP)
     }
 }
 
@@ -68,16 +68,17 @@ impl Stage {
     const WAITING: u8 = 0;
     /// Some of it was handed to openraft.
     const HANDED_OVER: u8 = 1;
-    /// Nobody waits for it any more, and nothing of it was handed over.
+    /// Nothing of it will take effect: nobody waits for it any more, or it was refused.
     const GIVEN_UP: u8 = 2;
+    /// It has failed, and some of what was handed over may take effect all the same.
+    const IN_DOUBT: u8 = 3;
 
     fn is(&self, stage: u8) -> bool {
         self.0.load(Ordering::Acquire) == stage
     }
 
-    /// Goes to a stage; returns the one before.
-    fn set(&self, stage: u8) -> u8 {
-        self.0.swap(stage, Ordering::AcqRel)
+    fn set(&self, stage: u8) {
+        self.0.store(stage, Ordering::Release);
     }
 
     /// Moves from one stage to another; returns whether it was at the first.
@@ -193,21 +194,26 @@ impl Ticket {
     /// `is_refused`: openraft said that it did not take the entry that this is about.
     fn fail(&self, kind: ErrorKind, message: &str, is_refused: bool) {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_handed_over = self.stage.set(Stage::GIVEN_UP) == Stage::HANDED_OVER;
+        let was_handed_over = self.stage.is(Stage::HANDED_OVER);
         let has_others = !gathered.outcomes.is_empty() || gathered.under_way > 0;
+        let may_have_happened =
+            self.stage.is(Stage::IN_DOUBT) || was_handed_over && (!is_refused || has_others);
+        // Before the answer, for whoever waits may give up at this very moment.
+        self.stage.set(if may_have_happened { Stage::IN_DOUBT } else { Stage::GIVEN_UP });
         if let Some(sender) = gathered.sender.take() {
             let error = Error::new(kind, message);
-            let may_have_happened = was_handed_over && (!is_refused || has_others);
             drop(sender.send(Err(if may_have_happened { error.maybe_happened() } else { error })));
         }
     }
 
     /// Counts a part that is handed over; false if nobody waits for the proposal any more.
     fn begin_part(&self) -> bool {
+        // Held over both steps, so that a failure of another part counts this one or prevents it.
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let is_wanted = self.stage.move_on(Stage::WAITING, Stage::HANDED_OVER)
             || self.stage.is(Stage::HANDED_OVER);
         if is_wanted {
-            self.gathered.lock().unwrap_or_else(PoisonError::into_inner).under_way += 1;
+            gathered.under_way += 1;
         }
         is_wanted
     }
@@ -285,7 +291,7 @@ impl Proposer {
         self.log.check_writable()
     }
 
-    /// Hands commands to openraft as one entry; as several if they turn out to be too large.
+    /// Hands commands to openraft as one entry.
     async fn hand_over(
         &mut self,
         commands: Vec<Envelope>,
@@ -396,4 +402,34 @@ fn not_leader(leader: Option<&str>) -> Error {
         None => "this node does not lead, and no other is known to".to_owned(),
     };
     Error::new(ErrorKind::NotLeader, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::state::Command;
+
+    /// A proposal that was handed over, and what its caller holds.
+    fn handed_over() -> (Pending, Proposal) {
+        let (queue, mut receiver) = ProposalQueue::new();
+        let command = Command::SetPaused { paused: true };
+        let pending = queue.push(vec![Envelope { request: None, command }]).unwrap();
+        let proposal = receiver.0.try_recv().unwrap();
+        assert!(proposal.ticket.begin_part());
+        proposal.ticket.end_part();
+        (pending, proposal)
+    }
+
+    #[test]
+    fn giving_up_at_the_moment_of_a_failure_says_what_the_failure_says() {
+        let check = |is_refused: bool, want: bool| {
+            let (mut pending, proposal) = handed_over();
+            proposal.ticket.fail(ErrorKind::NotLeader, "another node leads", is_refused);
+            assert_eq!(pending.give_up(), want, "refused: {is_refused}");
+            let answered = pending.answer.try_recv().unwrap().unwrap_err();
+            assert_eq!(answered.may_have_happened(), want, "refused: {is_refused}");
+        };
+        check(false, true);
+        check(true, false);
+    }
 }

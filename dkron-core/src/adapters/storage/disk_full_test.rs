@@ -109,7 +109,7 @@ fn a_write_of_the_log_waits_for_space() {
     wait_until_full(&storage.health);
     assert_eq!(done.try_recv().ok(), None, "it waits");
     let error = storage.log.check_writable().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert_eq!(error.kind(), ErrorKind::DiskFull);
     assert!(error.message().contains("is full"), "{error}");
     fs::remove_file(ballast).unwrap();
     assert_eq!(done.recv_timeout(WAIT_MAX), Ok(true));
@@ -163,6 +163,6 @@ fn a_node_starts_on_a_full_disk() {
 
     let storage = open(disk.path());
 
-    assert_eq!(storage.log.check_writable().unwrap_err().kind(), ErrorKind::Storage);
+    assert_eq!(storage.log.check_writable().unwrap_err().kind(), ErrorKind::DiskFull);
     assert_eq!(storage.state.read().unwrap().len(Table::Jobs), Ok(0));
 }

@@ -83,8 +83,8 @@ impl StorageHealth {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Storage`] while the disk is full, nearly full, or has failed;
-    /// [`ErrorKind::Stopped`] in a forked child.
+    /// [`ErrorKind::DiskFull`] while the disk is full or nearly so, [`ErrorKind::Storage`] if it
+    /// has failed, [`ErrorKind::Stopped`] in a forked child.
     pub fn check_writable(&self) -> Result<(), Error> {
         self.check_process()?;
         if let StorageCondition::Failed(reason) = &*self.condition.borrow() {
@@ -189,7 +189,7 @@ impl StorageHealth {
     fn full_error(&self) -> Error {
         let dir = self.dir.as_deref().unwrap_or(Path::new("")).display();
         Error::new(
-            ErrorKind::Storage,
+            ErrorKind::DiskFull,
             format!("data dir {dir} is full: free some space; running jobs go on"),
         )
     }
@@ -237,7 +237,8 @@ mod tests {
         health.set(Writer::State, true);
         health.set(Writer::Log, false);
         let error = health.check_writable().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert_eq!(error.kind(), ErrorKind::DiskFull);
+        assert!(error.kind().is_retriable());
         assert!(error.message().contains(dir.path().to_str().unwrap()), "{error}");
         assert_eq!(*seen.borrow(), StorageCondition::Full);
 
