@@ -107,6 +107,53 @@ fn a_backup_with_one_bad_job_changes_nothing() {
     assert_eq!(jobs_of(&mut daemon.http(), ""), Vec::<Value>::new());
 }
 
+/// Goal: a restore never drowns in its own load.
+/// Method: half as much again as the queue of the log holds, in jobs of 200 KB.
+#[test]
+fn a_backup_of_large_jobs_is_restored_whole() {
+    const JOBS: usize = 500;
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    let payload = "x".repeat(200_000);
+    let jobs: Vec<Value> = (0..JOBS)
+        .map(|n| {
+            json!({"name": format!("large-{n:03}"), "schedule": "@manually",
+                   "metadata": {"payload": payload}})
+        })
+        .collect();
+    let backup = serde_json::to_vec(&jobs).unwrap();
+
+    let answer = daemon.http().post_file("/v1/restore", "file", &backup).unwrap();
+
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let lines: Vec<String> = serde_json::from_str(answer.json().as_str().unwrap()).unwrap();
+    assert_eq!(lines.len(), JOBS);
+    assert!(lines.iter().all(|line| line.starts_with("success create ")), "{lines:?}");
+    let page = daemon.http().get("/v1/jobs?_start=0&_end=1").unwrap();
+    assert_eq!(page.header("x-total-count"), Some("500"));
+}
+
+/// Goal: what is not restored shows in the status, and in the body as Dkron shows it.
+/// Method: a job that is right by itself, but would be deeper than trees of parents may be.
+#[test]
+fn a_restore_that_is_not_complete_is_not_a_200() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    let job = |n: usize| match n {
+        0 => json!({"name": "job-0", "schedule": "@manually"}),
+        n => json!({"name": format!("job-{n}"), "parent_job": format!("job-{}", n - 1)}),
+    };
+    let jobs: Vec<Value> = (0..70).map(job).collect();
+
+    let backup = serde_json::to_vec(&jobs).unwrap();
+    let answer = daemon.http().post_file("/v1/restore", "file", &backup).unwrap();
+
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    let lines: Vec<String> = serde_json::from_str(answer.json().as_str().unwrap()).unwrap();
+    assert_eq!(lines.first().map(String::as_str), Some("success create job-0"));
+    assert_eq!(lines.last().map(String::as_str), Some("fail create job-65"));
+}
+
 #[test]
 fn lists_in_every_order_show_each_job_once() {
     let directory = tempfile::tempdir().unwrap();

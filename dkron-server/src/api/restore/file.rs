@@ -37,6 +37,13 @@ pub(super) struct Entry {
     extent: Extent,
 }
 
+impl Entry {
+    /// Returns how many bytes the job takes in the file.
+    pub(super) fn bytes(&self) -> usize {
+        self.extent.bytes()
+    }
+}
+
 /// A backup that is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {

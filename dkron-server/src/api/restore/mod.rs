@@ -28,7 +28,8 @@ use crate::go_json::{Layout, Writer};
 /// Answers `POST /v1/restore`.
 ///
 /// 404 without a file in the form, 400 for a file that is not accepted, as in Dkron; the text says
-/// why. 200 with one line for each job, in a JSON string that holds JSON.
+/// why. 200 with one line for each job, in a JSON string that holds JSON; 422 with the same body if
+/// a job was refused by itself, so that a script which looks at the status alone is not misled.
 pub(super) async fn restore(api: Arc<Api>, query: Query, request: Request) -> Response {
     let Ok(form) = Multipart::from_request(request, &()).await else {
         return empty(StatusCode::NOT_FOUND);
@@ -41,7 +42,10 @@ pub(super) async fn restore(api: Arc<Api>, query: Query, request: Request) -> Re
     match store::store(&api, &backup).await {
         Ok(stored) => {
             let lines = result_lines(&backup, &stored);
-            json(StatusCode::OK, layout(&query), |json| {
+            let is_complete = stored.iter().all(|stored| *stored == Some(true));
+            let status =
+                if is_complete { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+            json(status, layout(&query), |json| {
                 json.string(&lines);
             })
         }

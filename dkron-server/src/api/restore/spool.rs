@@ -12,6 +12,13 @@ pub(super) struct Extent {
     bytes: u32,
 }
 
+impl Extent {
+    /// Returns how long it is.
+    pub(super) fn bytes(self) -> usize {
+        self.bytes as usize
+    }
+}
+
 /// A file that is written once, from its beginning to its end, then read at any place.
 ///
 /// It has no name, so that nothing is left of it whatever happens to the process.
