@@ -43,8 +43,9 @@ pub use adapters::executor::HandlerContext;
 pub use adapters::executor::reap_orphans;
 #[cfg(feature = "runtime")]
 pub use cluster::{
-    Applied, Cluster, Config, DataLocation, Events, ExecutionOutput, Health, JobBuilder, Member,
-    News, Run, RunReceipt, RunningExecution, WriteJob,
+    Applied, Cluster, Config, DataLocation, Events, ExecutionOutput, ExecutionPage, ExecutionQuery,
+    Health, JobBuilder, JobPage, JobQuery, Member, News, Run, RunReceipt, RunningExecution,
+    WriteJob,
 };
 pub use error::{Error, ErrorKind};
 pub use kernel::model::{

@@ -162,5 +162,9 @@ pub const RESTORE_BYTES_IN_FLIGHT_MAX: usize = 16 << 20;
 /// minute.
 pub const RESTORE_TRIES_MAX: u32 = 32;
 
+/// Jobs, or executions, that one page of a list looks at where few of them match: a view of the
+/// state is open that long. The page says where to go on.
+pub const LIST_ROWS_PER_PAGE_MAX: usize = 1 << 14;
+
 /// How long a proposal waits for its answer. It may still take effect later.
 pub const PROPOSAL_WAIT_MAX: Duration = Duration::from_secs(10);

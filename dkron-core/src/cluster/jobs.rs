@@ -80,7 +80,8 @@ impl Cluster {
 
     /// Returns at most `limit` jobs in the order of their names, beginning after `after`.
     ///
-    /// One consistent view; costs O(limit).
+    /// One consistent view; costs O(limit), in memory too. [`Cluster::list_jobs`] chooses among
+    /// them.
     ///
     /// # Errors
     ///

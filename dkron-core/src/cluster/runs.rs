@@ -130,6 +130,9 @@ impl Cluster {
 
     /// Returns executions of a job, newest first, at most `limit`. Reads this node's state.
     ///
+    /// All of them are held in memory; [`Cluster::list_executions`] goes on from a cursor, and
+    /// chooses by state.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] without such a job.
@@ -274,7 +277,7 @@ fn executions_of_fire(
 
 /// Returns an execution with its true start, if it runs on this node: the state learns that when
 /// the run is over.
-fn as_it_runs(node: &Node, mut execution: Execution) -> Execution {
+pub(super) fn as_it_runs(node: &Node, mut execution: Execution) -> Execution {
     if !execution.state.is_final()
         && let Some(run) = node.runs.get(execution.token)
     {

@@ -1,8 +1,11 @@
 //! What is kept of runs: executions, skips, counters, statistics.
 
-use dkron_core::{ExecutionState, RunStatus};
+use std::sync::Arc;
 
-use crate::support::{by_hand, in_memory, output, run, set};
+use dkron_core::{Cluster, Execution, ExecutionQuery, ExecutionState, RunStatus};
+use tokio::sync::Notify;
+
+use crate::support::{by_hand, in_memory, output, run, set, within};
 
 #[tokio::test]
 async fn executions_come_newest_first_and_are_counted() {
@@ -32,6 +35,63 @@ async fn executions_come_newest_first_and_are_counted() {
     assert_eq!(status.error_count, 6 - succeeded);
     assert_eq!(u64::from(succeeded), today.success_count);
     assert_eq!(today.success_count + today.failed_count, 6);
+    cluster.shutdown().await.unwrap();
+}
+
+/// The executions of all pages, in the order of the list.
+fn all_pages(cluster: &Cluster, job: &str, mut query: ExecutionQuery) -> Vec<Execution> {
+    let mut found = Vec::new();
+    loop {
+        let page = cluster.list_executions(job, &query).unwrap();
+        found.extend(page.executions);
+        match page.next {
+            Some(next) => query = query.after(next),
+            None => return found,
+        }
+    }
+}
+
+/// Goal: pages hold every execution once, the one that runs among them, from either end.
+#[tokio::test]
+async fn pages_of_a_history_hold_every_execution_that_matches_once() {
+    let cluster = in_memory("history-pages").await;
+    let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (Arc::clone(&started), Arc::clone(&go_on));
+    cluster
+        .handle("turn", move |context| {
+            let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+            async move {
+                if context.token() == 6 {
+                    tell.notify_one();
+                    wait.notified().await;
+                }
+                if context.token() % 2 == 0 { Ok(String::new()) } else { Err("odd".to_owned()) }
+            }
+        })
+        .unwrap();
+    set(&cluster, by_hand("turn")).await;
+    for _ in 0..5 {
+        run(&cluster, "turn").await;
+    }
+    let last = cluster.run("turn").await.unwrap();
+    within("the start of the sixth", started.notified()).await;
+
+    let mut all = cluster.executions("turn", 100).unwrap();
+    for limit in [1, 2, 5, 6, 7] {
+        let newest = all_pages(&cluster, "turn", ExecutionQuery::new().limit(limit));
+        assert_eq!(newest, all, "pages of {limit}");
+    }
+    let running = ExecutionQuery::new().state(ExecutionState::Running);
+    assert_eq!(all_pages(&cluster, "turn", running), all[..1]);
+    all.reverse();
+    let oldest = all_pages(&cluster, "turn", ExecutionQuery::new().oldest_first().limit(4));
+    assert_eq!(oldest, all);
+    let ended = [ExecutionState::Failed, ExecutionState::Succeeded];
+    let ended = ended.into_iter().fold(ExecutionQuery::new(), ExecutionQuery::state);
+    assert_eq!(all_pages(&cluster, "turn", ended.oldest_first().limit(2)), all[..5]);
+
+    go_on.notify_one();
+    within("the end of the sixth", last.wait()).await.unwrap();
     cluster.shutdown().await.unwrap();
 }
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::Response;
-use dkron_core::{Error, ErrorKind, Execution, ExecutionId, ExecutionState, Timestamp, Zone};
+use dkron_core::{
+    Error, ErrorKind, Execution, ExecutionId, ExecutionQuery, ExecutionState, JobName, JobView,
+    Timestamp, Zone,
+};
 use futures_util::stream;
 
 use super::Api;
@@ -18,8 +21,11 @@ use crate::go_json::{GoTime, Writer};
 /// Bytes of a running execution's output that `/v1/busy` shows: its end.
 const BUSY_OUTPUT_BYTES: usize = 4_096;
 
+/// Executions read at a time.
+const EXECUTIONS_PER_PAGE: usize = 256;
+
 /// Answers `GET /v1/jobs/:job/executions`.
-pub(super) fn list(api: Arc<Api>, job: &str, query: &Query) -> Response {
+pub(super) async fn list(api: Arc<Api>, job: &str, query: &Query) -> Response {
     let view = match api.cluster.job(job) {
         Ok(Some(view)) => view,
         Ok(None) => return empty(StatusCode::NOT_FOUND),
@@ -29,20 +35,28 @@ pub(super) fn list(api: Arc<Api>, job: &str, query: &Query) -> Response {
         Ok(sort) => sort,
         Err(fault) => return text(StatusCode::BAD_REQUEST, fault),
     };
-    let mut executions = match api.cluster.executions(job, usize::MAX) {
-        Ok(executions) => executions,
-        Err(error) => return failure(&error),
-    };
     let is_descending = query.get("_order").is_none_or(|order| order.is_empty() || order == "DESC");
-    executions.sort_by(|a, b| {
-        let order = sort.compare(a, b);
-        if is_descending { order.reverse() } else { order }
-    });
-    let total = executions.len().to_string();
+    let history = if sort == Sort::Id {
+        History::in_order(&view, is_descending)
+    } else {
+        let reader = Arc::clone(&api);
+        let name = view.job.name.clone();
+        // All of it has to be seen: not on a thread that serves others.
+        let sorted = tokio::task::spawn_blocking(move || {
+            History::sorted(&reader, name.as_str(), sort, is_descending)
+        });
+        match sorted.await {
+            Ok(Ok(history)) => history,
+            Ok(Err(error)) => return failure(&error),
+            Err(_) => return text(StatusCode::INTERNAL_SERVER_ERROR, "sort a history: panicked"),
+        }
+    };
+    let total = history.total.to_string();
     let writer = HistoryWriter {
         zone: Zone::parse(&view.job.timezone, api.server_zone).unwrap_or(Zone::UTC),
         api,
-        executions: executions.into_iter(),
+        job: view.job.name,
+        history,
         output_bytes_max: output_limit(query),
         json: Writer::new(layout(query)),
         state: Piece::First,
@@ -145,10 +159,58 @@ fn output_limit(query: &Query) -> Option<usize> {
     query.get("output_size_limit").and_then(|limit| limit.parse().ok())
 }
 
+/// The executions of a list that are still to be written.
+struct History {
+    /// How many there were at first.
+    total: u64,
+    /// Those that were read.
+    read: std::vec::IntoIter<Execution>,
+    /// The page that follows them.
+    next_page: Option<ExecutionQuery>,
+}
+
+impl History {
+    /// In the order of the store: read a page at a time, so that memory does not grow with it.
+    fn in_order(view: &JobView, is_descending: bool) -> Self {
+        let query = ExecutionQuery::new().limit(EXECUTIONS_PER_PAGE);
+        let query = if is_descending { query } else { query.oldest_first() };
+        let total = u64::from(view.status.executions);
+        Self { total, read: Vec::new().into_iter(), next_page: Some(query) }
+    }
+
+    /// In another order: read as a whole.
+    fn sorted(api: &Api, job: &str, sort: Sort, is_descending: bool) -> Result<Self, Error> {
+        let mut executions = api.cluster.executions(job, usize::MAX)?;
+        executions.sort_by(|a, b| {
+            let order = sort.compare(a, b);
+            if is_descending { order.reverse() } else { order }
+        });
+        let total = executions.len() as u64;
+        Ok(Self { total, read: executions.into_iter(), next_page: None })
+    }
+
+    fn next(&mut self, api: &Api, job: &JobName) -> Result<Option<Execution>, Error> {
+        loop {
+            if let Some(execution) = self.read.next() {
+                return Ok(Some(execution));
+            }
+            let Some(query) = self.next_page.take() else { return Ok(None) };
+            let page = match api.cluster.list_executions(job.as_str(), &query) {
+                // The job was deleted since, and its history with it.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                page => page?,
+            };
+            self.read = page.executions.into_iter();
+            self.next_page = page.next.map(|next| query.after(next));
+        }
+    }
+}
+
 /// Writes a history, one execution at a time: each may carry a quarter of a megabyte of output.
 struct HistoryWriter {
     api: Arc<Api>,
-    executions: std::vec::IntoIter<Execution>,
+    job: JobName,
+    history: History,
     output_bytes_max: Option<usize>,
     zone: Zone,
     json: Writer,
@@ -164,7 +226,7 @@ enum Piece {
 
 impl HistoryWriter {
     fn into_body(mut self) -> Body {
-        if self.executions.len() == 0 {
+        if self.history.total == 0 {
             return Body::from(self.json.begin_array().end_array().take());
         }
         Body::from_stream(stream::unfold(self, |mut writer| async move {
@@ -177,13 +239,15 @@ impl HistoryWriter {
         if self.state == Piece::First {
             self.json.begin_array();
         }
-        match (self.state, self.executions.next()) {
-            (Piece::Done, _) => return Ok(None),
-            (_, Some(execution)) => {
+        if self.state == Piece::Done {
+            return Ok(None);
+        }
+        match self.history.next(&self.api, &self.job)? {
+            Some(execution) => {
                 self.write(&execution)?;
                 self.state = Piece::Next;
             }
-            (_, None) => {
+            None => {
                 self.json.end_array();
                 self.state = Piece::Done;
             }

@@ -105,7 +105,7 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
         RouteId::DeleteJob => write::delete(api, route.job(), query).await,
         RouteId::Run => run::run(api, route.job(), query, &target).await,
         RouteId::Toggle => write::toggle(api, route.job(), query, &target).await,
-        RouteId::Executions => executions::list(api, route.job(), &query),
+        RouteId::Executions => executions::list(api, route.job(), &query).await,
         RouteId::DeleteExecutions => executions::delete(api, route.job(), query).await,
         RouteId::Execution => executions::show(&api, route.job(), route.execution(), &query),
     }

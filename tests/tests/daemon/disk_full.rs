@@ -104,7 +104,7 @@ fn wait_until_refused(http: &mut Http) {
         let answer = http.post("/v1/jobs", job("refused", "@manually", "true")).unwrap();
         (answer.status != 201).then(|| (answer.status, answer.text()))
     });
-    assert_eq!(text.0, 500, "{}", text.1);
+    assert_eq!(text.0, 507, "{}", text.1);
     assert!(text.1.contains("is full: free some space"), "{}", text.1);
 }
 

@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow};
 
-use super::{Page, Part};
+use super::{Matching, Page, Part};
 use crate::kernel::model::{Execution, ExecutionId, JobName, Skip};
-use crate::kernel::state::codec::{OutputRecord, SkipRecord, decode};
+use crate::kernel::state::codec::{Malformed, OutputRecord, SkipRecord, decode};
 use crate::kernel::state::{KeyRange, Order, StoredOutput, Table, TableError, Tables, keys, rows};
 
 /// Reads an execution, whether it runs or has ended; `None` if it is not kept.
@@ -58,10 +58,8 @@ pub fn executions_page(
         return Ok(Page { items, total });
     }
     let of_job = keys::rows_of(job.as_str());
-    let mut running =
-        keys_of(tables, Table::Running, of_job.range(), part.order, needed)?.into_iter().peekable();
     let mut skip = part.skip;
-    let mut take = |key: &[u8], value: &[u8]| {
+    walk(tables, of_job.range(), part.order, needed, |key, value| {
         if skip > 0 {
             skip -= 1;
         } else if items.len() < part.limit {
@@ -72,27 +70,104 @@ pub fn executions_page(
         } else {
             ControlFlow::Break(())
         })
+    })?;
+    Ok(Page { items, total })
+}
+
+/// Which part of a job's executions is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecutionRange<'a> {
+    /// The direction of the list.
+    pub order: Order,
+    /// Executions stand behind it in that direction.
+    pub after: Option<&'a ExecutionId>,
+    /// Executions to return at most.
+    pub limit: usize,
+    /// Executions to look at, at most.
+    pub rows_max: usize,
+}
+
+/// Returns the executions of a range that match, running ones among them, in the order of the
+/// instants they were due.
+///
+/// Ends as soon as it has as many as are wanted, or has looked at as many as it may.
+///
+/// # Errors
+///
+/// As [`execution`].
+pub fn executions_matching(
+    tables: &impl Tables,
+    job: &JobName,
+    range: ExecutionRange<'_>,
+    mut filter: impl FnMut(&Execution) -> bool,
+) -> Result<Matching<Execution, ExecutionId>, TableError> {
+    let mut found = Matching { items: Vec::new(), next: None };
+    if range.limit == 0 || range.rows_max == 0 {
+        return Ok(found);
+    }
+    let of_job = keys::rows_of(job.as_str());
+    let after = range.after.map(|id| keys::execution(job, id));
+    let (from, to) = of_job.range();
+    let rows = match (after.as_deref(), range.order) {
+        (None, _) => (from, to),
+        (Some(after), Order::Ascending) => (Bound::Excluded(after), to),
+        (Some(after), Order::Descending) => (from, Bound::Excluded(after)),
     };
-    let comes_first = match part.order {
+    let mut last = None;
+    let mut looked_at = 0;
+    walk(tables, rows, range.order, range.rows_max.saturating_add(1), |key, value| {
+        // One more than is wanted: so the last page is known to be the last.
+        if found.items.len() == range.limit || looked_at == range.rows_max {
+            found.next = last.take();
+            return Ok(ControlFlow::Break(()));
+        }
+        looked_at += 1;
+        let execution = rows::decode_execution(key, value)?;
+        last = Some(execution.id.clone());
+        if filter(&execution) {
+            found.items.push(execution);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found)
+}
+
+/// Shows executions, running ones among the others, until `visit` breaks; of those that run, the
+/// first `running_max` at most.
+fn walk(
+    tables: &impl Tables,
+    range: KeyRange<'_>,
+    order: Order,
+    running_max: usize,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Malformed>,
+) -> Result<(), TableError> {
+    let mut running =
+        keys_of(tables, Table::Running, range, order, running_max)?.into_iter().peekable();
+    let comes_first = match order {
         Order::Ascending => Ordering::Less,
         Order::Descending => Ordering::Greater,
     };
-    rows::scan(tables, Table::Executions, of_job.range(), part.order, |key, value| {
+    let mut is_over = false;
+    rows::scan(tables, Table::Executions, range, order, |key, value| {
         while let Some((other, value)) =
             running.next_if(|(other, _)| (**other).cmp(key) == comes_first)
         {
-            if take(&other, &value)?.is_break() {
+            if visit(&other, &value)?.is_break() {
+                is_over = true;
                 return Ok(ControlFlow::Break(()));
             }
         }
-        take(key, value)
+        let flow = visit(key, value)?;
+        is_over = flow.is_break();
+        Ok(flow)
     })?;
     for (key, value) in running {
-        if take(&key, &value).map_err(|why| why.in_table(Table::Running))?.is_break() {
+        if is_over {
             break;
         }
+        is_over = visit(&key, &value).map_err(|why| why.in_table(Table::Running))?.is_break();
     }
-    Ok(Page { items, total })
+    Ok(())
 }
 
 type Row = (Box<[u8]>, Box<[u8]>);

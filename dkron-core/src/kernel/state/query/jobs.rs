@@ -2,10 +2,11 @@
 
 use std::ops::{Bound, ControlFlow};
 
-use super::{Page, Part};
+use super::{Matching, Page, Part};
 use crate::kernel::model::{Job, JobName, JobStatus};
 use crate::kernel::state::codec::JobRecord;
 use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, apply, keys, rows};
+use crate::limits::JOB_NAME_BYTES_MAX;
 
 /// Chooses the jobs of a list.
 pub type Filter<'f, T> = &'f mut dyn FnMut(&JobRow<'_, T>) -> Result<bool, TableError>;
@@ -225,6 +226,78 @@ pub fn jobs_after<T: Tables>(
     Ok(items)
 }
 
+/// Which part of the jobs is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobRange<'a> {
+    /// Names begin with it.
+    pub prefix: &'a str,
+    /// Names stand behind it.
+    pub after: Option<&'a JobName>,
+    /// Jobs to return at most.
+    pub limit: usize,
+    /// Jobs to look at, at most.
+    pub rows_max: usize,
+}
+
+/// Returns the jobs of a range that match, in name order.
+///
+/// Ends as soon as it has as many as are wanted, or has looked at as many as it may.
+///
+/// # Errors
+///
+/// As [`job`], or what `filter` answers.
+pub fn jobs_matching<T: Tables>(
+    tables: &T,
+    range: JobRange<'_>,
+    mut filter: impl FnMut(&JobRow<'_, T>) -> Result<bool, TableError>,
+) -> Result<Matching<JobView, JobName>, TableError> {
+    let mut found = Matching { items: Vec::new(), next: None };
+    // A longer one would not fit a key, and no name begins with it.
+    if range.limit == 0 || range.rows_max == 0 || range.prefix.len() > JOB_NAME_BYTES_MAX {
+        return Ok(found);
+    }
+    let prefix = range.prefix.as_bytes();
+    let from = match range.after.map(|name| name.as_str().as_bytes()) {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix),
+    };
+    let past = past(prefix);
+    let to = past.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let is_behind =
+        matches!((from, to), (Bound::Excluded(from), Bound::Excluded(to)) if from >= to);
+    if is_behind {
+        return Ok(found);
+    }
+    let mut last = None;
+    let mut looked_at = 0;
+    walk(tables, (from, to), Order::Ascending, None, |row| {
+        // One more than is wanted: so the last page is known to be the last.
+        if found.items.len() == range.limit || looked_at == range.rows_max {
+            found.next = last.take();
+            return Ok(false);
+        }
+        looked_at += 1;
+        if filter(row)? {
+            found.items.push(row.view()?);
+        }
+        last = Some(row.name().clone());
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+/// Returns the smallest key behind all those that begin with `prefix`; `None` = there is none.
+fn past(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut past = prefix.to_vec();
+    while let Some(last) = past.pop() {
+        if let Some(next) = last.checked_add(1) {
+            past.push(next);
+            return Some(past);
+        }
+    }
+    None
+}
+
 /// Shows jobs until `visit` answers false; the first `skip` ones are passed over undecoded.
 fn walk<T: Tables>(
     tables: &T,
@@ -298,6 +371,41 @@ mod tests {
         let page = jobs_page(&world.tables, part, Some(&mut filter)).unwrap();
 
         assert_eq!((names(&page.items), page.total), (vec!["job-03".to_owned()], 2));
+    }
+
+    #[test]
+    fn a_prefix_and_a_cursor_bound_what_is_looked_at() {
+        let (mut world, _) = filled();
+        for other in ["a", "job", "job-1", "job_", "k"] {
+            world.set(plain_job(other));
+        }
+        let check = |prefix: &str, after: Option<&str>, limit, rows_max, want: (&[&str], &str)| {
+            let after = after.map(name);
+            let range = JobRange { prefix, after: after.as_ref(), limit, rows_max };
+            let mut looked_at = 0;
+            let found = jobs_matching(&world.tables, range, |row| {
+                looked_at += 1;
+                Ok(row.name().as_str().ends_with('1'))
+            });
+            let found = found.unwrap();
+            let next = found.next.map_or(String::new(), |name| name.to_string());
+            let got = names(&found.items);
+            assert_eq!(
+                (got.iter().map(String::as_str).collect::<Vec<_>>(), &*next),
+                (want.0.to_vec(), want.1)
+            );
+            looked_at
+        };
+        check("", None, 9, 99, (&["job-01", "job-1", "job-11"], ""));
+        assert_eq!(check("job-1", None, 9, 99, (&["job-1", "job-11"], "")), 11);
+        assert_eq!(check("job-1", None, 1, 99, (&["job-1"], "job-1")), 1);
+        check("job-1", Some("job-1"), 9, 99, (&["job-11"], ""));
+        check("job-1", Some("a"), 9, 3, (&["job-1", "job-11"], "job-11"));
+        check("job-1", Some("job-12"), 9, 3, (&[], "job-15"));
+        assert_eq!(check("job-1", Some("k"), 9, 9, (&[], "")), 0);
+        check("nothing", None, 9, 9, (&[], ""));
+        check(&"x".repeat(999), None, 9, 9, (&[], ""));
+        check("", None, 0, 9, (&[], ""));
     }
 
     #[test]

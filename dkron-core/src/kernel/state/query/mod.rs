@@ -16,10 +16,13 @@ use super::{Table, TableError, Tables, keys, rows};
 use crate::kernel::time::Timestamp;
 
 pub use due::{due_count, due_rows, first_due, waiting};
-pub use executions::{execution, executions_page, output, running, running_count, skips};
+pub use executions::{
+    ExecutionRange, execution, executions_matching, executions_page, output, running,
+    running_count, skips,
+};
 pub use jobs::{
-    Filter, JobRow, JobView, children, declared, definition, job, job_count, job_exists,
-    jobs_after, jobs_page, revision, status,
+    Filter, JobRange, JobRow, JobView, children, declared, definition, job, job_count, job_exists,
+    jobs_after, jobs_matching, jobs_page, revision, status,
 };
 
 /// A part of a list, and how long the list is.
@@ -40,6 +43,15 @@ pub struct Part {
     pub skip: u64,
     /// Entries to return at most.
     pub limit: usize,
+}
+
+/// Entries that match, and where to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matching<V, C> {
+    /// Those that match.
+    pub items: Vec<V>,
+    /// The last entry that was looked at, unless the list ends there.
+    pub next: Option<C>,
 }
 
 /// Finished executions of one day.
