@@ -155,7 +155,8 @@ pub const WAKE_UP_MAX: Duration = Duration::from_secs(3_600);
 pub const PROPOSAL_BYTES_QUEUED_MAX: usize = 64 << 20;
 
 /// Bytes of jobs that a restore has on their way to the log. A quarter of
-/// [`PROPOSAL_BYTES_QUEUED_MAX`]: several entries are filled at a time, and others still get through.
+/// [`PROPOSAL_BYTES_QUEUED_MAX`]: several entries are filled at a time, and others still get
+/// through.
 pub const RESTORE_BYTES_IN_FLIGHT_MAX: usize = 16 << 20;
 
 /// How often a restore tries to write a job while the log is overloaded: with the waits between, a

@@ -80,7 +80,8 @@ impl JobQuery {
         self
     }
 
-    /// The tags hold exactly this text under `key`, a count included. May be asked for several keys.
+    /// The tags hold exactly this text under `key`, a count included. May be asked for several
+    /// keys.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
@@ -211,14 +212,16 @@ impl Cluster {
     /// was acknowledged here is seen. Without conditions on anything but the name a page costs what
     /// it holds, wherever it begins; with others it looks at
     /// [`limits::LIST_ROWS_PER_PAGE_MAX`](crate::limits::LIST_ROWS_PER_PAGE_MAX) jobs at most. So a
-    /// page may be shorter than asked for, even empty: [`JobPage::next`] says whether it is the last.
+    /// page may be shorter than asked for, even empty: [`JobPage::next`] says whether it is the
+    /// last.
     ///
     /// ```
     /// use dkron_core::{Cluster, Config, JobBuilder, JobQuery};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// # let cluster = Cluster::start(Config::new("node-1").in_memory()).await?;
-    /// for (name, team) in [("etl-a", "data"), ("etl-b", "web"), ("etl-c", "data"), ("x", "data")] {
+    /// for (name, team) in [("etl-a", "data"), ("etl-b", "web"), ("etl-c", "data"), ("x", "data")]
+    /// {
     ///     let job = JobBuilder::new(name).schedule("@daily").metadata("team", team);
     ///     cluster.set_job(job.build()?).await?;
     /// }

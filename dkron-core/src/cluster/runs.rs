@@ -88,8 +88,8 @@ impl Cluster {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if it is not running; [`ErrorKind::DeadlineExceeded`] if it still
-    /// runs after `timeout`. With [`Error::may_have_happened`] the request stands, and the execution
-    /// may end by it. Safe to retry.
+    /// runs after `timeout`. With [`Error::may_have_happened`] the request stands, and the
+    /// execution may end by it. Safe to retry.
     pub async fn cancel(
         &self,
         job: &str,

@@ -107,8 +107,9 @@ pub trait LogStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`ErrorKind::DiskFull`](crate::ErrorKind::DiskFull) while the disk is full or nearly so,
-    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) after the log has failed, [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) in a forked
-    /// child of the process that opened the log.
+    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) after the log has failed,
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) in a forked child of the process that
+    /// opened the log.
     fn check_writable(&self) -> Result<(), Error>;
 
     /// As [`LogStore::check_writable`], but looks at the disk only if it was full the last time.
