@@ -253,6 +253,31 @@ async fn who_is_not_root_cannot_become_another_user() {
     assert_output(&run.output().await, "fork/exec /bin/sh: operation not permitted\n");
 }
 
+/// Goal: a directory on a disk that hangs takes no thread of the runtime with it.
+/// Method: the kernel tells which thread started a process.
+#[tokio::test]
+async fn a_command_is_started_off_the_threads_of_the_runtime() {
+    let run = TestRun::shell("echo pid $$; exec sleep 300");
+    let end = start(&run);
+    let line = run.line("pid ").await;
+    let pid = line.strip_prefix("pid ").unwrap();
+    let children_of = |thread: &str| {
+        let children = fs::read_to_string(format!("/proc/self/task/{thread}/children"));
+        children.unwrap_or_default().split_whitespace().any(|child| child == pid)
+    };
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let threads: Vec<String> =
+        threads.map(|thread| thread.unwrap().file_name().into_string().unwrap()).collect();
+
+    let parents = threads.iter().filter(|thread| children_of(thread));
+    let is_here = children_of(&nix::unistd::gettid().to_string());
+
+    // Where the kernel does not tell, nobody is a parent.
+    assert!(parents.count() <= 1 && !is_here);
+    run.context.cancel.cancel();
+    assert_eq!(timeout(BOUND, end).await.unwrap().unwrap().outcome, RunOutcome::Cancelled);
+}
+
 #[tokio::test]
 async fn a_program_with_a_slash_is_looked_for_in_the_working_directory() {
     let dir = tempfile::tempdir().unwrap();

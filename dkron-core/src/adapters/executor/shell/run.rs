@@ -46,23 +46,23 @@ pub(super) async fn run(context: RunContext, scanner: Arc<ProcessScanner>) -> Ru
         Ok(config) => config,
         Err(text) => return RunEnd::failed(text),
     };
-    let launched = match identity(&config).await {
-        Ok(identity) => launch(&config, identity, &context),
-        Err(text) => Err(text),
-    };
-    match launched {
-        Ok(launched) => supervise(launched, config, &context, &scanner).await,
+    match start(config, context.clone()).await {
+        Ok((launched, config)) => supervise(launched, config, &context, &scanner).await,
         Err(text) => RunEnd::failed(text),
     }
 }
 
-/// Looks up as whom to run, off the runtime's threads: a name service may be slow.
-async fn identity(config: &ShellConfig) -> Result<Option<Identity>, String> {
-    let Some(su) = config.su.clone() else {
-        return Ok(None);
-    };
-    let looked_up = spawn_blocking(move || Identity::look_up(&su)).await;
-    looked_up.unwrap_or_else(|error| Err(format!("look up a user: {error}"))).map(Some)
+/// Starts a command off the runtime's threads: a name service may be slow, a mounted disk may hang,
+/// and each new process takes its time.
+async fn start(
+    config: ShellConfig,
+    context: RunContext,
+) -> Result<(Launched, ShellConfig), String> {
+    let started = spawn_blocking(move || {
+        let identity = config.su.as_deref().map(Identity::look_up).transpose()?;
+        Ok((launch(&config, identity, &context)?, config))
+    });
+    started.await.unwrap_or_else(|error| Err(format!("start a command: {error}")))
 }
 
 /// Watches a command until nothing of it is left.
