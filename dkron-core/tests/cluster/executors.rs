@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use dkron_core::{
     Cluster, ErrorKind, Execution, ExecutionId, ExecutionState, JobBuilder, RetryBackoff,
 };
 
-use crate::support::{BOUND, by_hand, in_memory, output, run, set, within};
+use crate::support::{BOUND, by_hand, config, in_memory, output, run, set, within};
 
 /// A command that runs by hand, in a shell.
 fn command(name: &str, command: &str) -> JobBuilder {
@@ -83,6 +84,26 @@ async fn a_command_is_told_which_attempt_of_which_fire_it_is() {
         assert_eq!(seen, told(execution, name));
     }
     assert!(executions[0].token < executions[1].token);
+    cluster.shutdown().await.unwrap();
+}
+
+/// Goal: what a command leaves running holds neither the node's data nor its sockets.
+/// Method: what is open in a shell of this program, and in one of a node with its data on disk.
+#[tokio::test]
+async fn a_command_inherits_none_of_the_nodes_files() {
+    const LIST: &str = "ls /proc/$$/fd; :";
+    let mut plain = std::process::Command::new("/bin/sh");
+    let plain = plain.args(["-c", LIST]).stdin(Stdio::null()).output().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = config("executors-files").data_dir(folder.path());
+    let cluster = Cluster::start(settings).await.unwrap();
+    set(&cluster, command("files", LIST)).await;
+
+    let executions = run(&cluster, "files").await;
+
+    let open = output(&cluster, &executions[0]);
+    assert_eq!(open, String::from_utf8(plain.stdout).unwrap());
+    assert!(open.lines().count() >= 3, "{open}");
     cluster.shutdown().await.unwrap();
 }
 

@@ -5,13 +5,15 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use super::data_dir::{DataDir, sync_dir};
 use super::page_check::{PageCheck, check_pages};
@@ -167,10 +169,35 @@ fn open_with_largest_map<const N: usize>(
                     tracing::warn!(%path, map_bytes, "the address space is small: so is the map");
                 }
                 env.clear_stale_readers()?;
+                keep_from_children(&path.join(DATA_FILE_NAME)).map_err(heed::Error::Io)?;
                 return Ok(env);
             }
         }
     }
+}
+
+/// Keeps programs that this process starts from inheriting the file, which they could write to.
+///
+/// LMDB opens its other files so, and leaves out this one; its own number for it is not to be had.
+fn keep_from_children(file: &Path) -> io::Result<()> {
+    let id = |file: &fs::Metadata| (file.dev(), file.ino());
+    let wanted = id(&fs::metadata(file)?);
+    let Ok(entries) = fs::read_dir("/dev/fd") else {
+        tracing::warn!("there is no /dev/fd: commands of jobs inherit the files of this node");
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        let number: Option<RawFd> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let (Some(number), Ok(file)) = (number, fs::metadata(entry.path())) else { continue };
+        if id(&file) == wanted {
+            // SAFETY: it was open a moment ago, and the environment holds this very file open. Of
+            // another one that came to have its number, only whether children inherit it changes.
+            #[expect(unsafe_code, reason = "only the number of the open file is known")]
+            let open = unsafe { BorrowedFd::borrow_raw(number) };
+            fcntl(open, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        }
+    }
+    Ok(())
 }
 
 fn open_tables<const N: usize>(
