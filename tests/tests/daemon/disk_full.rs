@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 const BOUND: Duration = Duration::from_secs(30);
 
 /// The size of the disk. Of so small a one the daemon keeps a sixteenth in reserve.
-const DISK: &str = "size=8m";
+const DISK: &str = "size=16m";
 
 /// A small disk, and a folder beside it.
 pub(super) struct Disk {
