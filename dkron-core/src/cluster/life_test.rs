@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
+use tokio::sync::Notify;
+
 use super::*;
 use crate::cluster::{Cluster, JobBuilder};
+use crate::kernel::model::ExecutionState;
 use crate::kernel::state::{Table, TableError, TablesMut};
 use crate::ports::{Change, Replica};
 
@@ -65,4 +68,41 @@ async fn a_start_that_fails_leaves_nothing_behind() {
 
     let cluster = Cluster::start(config()).await.expect("the data directory is free");
     cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_handed_in_is_part_of_the_state_after_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = || Config::new("keeps").data_dir(folder.path());
+    let cluster = Cluster::start(config()).await.unwrap();
+    let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (Arc::clone(&started), Arc::clone(&go_on));
+    cluster
+        .handle("long", move |_| {
+            let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+            async move {
+                tell.notify_one();
+                wait.notified().await;
+                Ok("in the end".to_owned())
+            }
+        })
+        .unwrap();
+    let job = JobBuilder::new("long").schedule("@manually").build().unwrap();
+    cluster.set_job(job).await.unwrap();
+    let id = cluster.run("long").await.unwrap().receipt().executions[0].clone();
+    tokio::time::timeout(BOUND, started.notified()).await.expect("it starts");
+
+    // The log goes first, and the run ends after it.
+    let node = cluster.node().unwrap();
+    node.consensus.shutdown(Duration::ZERO).await;
+    go_on.notify_one();
+    tokio::time::timeout(BOUND, node.runs.drained()).await.expect("its result is kept");
+    drop(node);
+    let _ = tokio::time::timeout(BOUND, cluster.shutdown()).await.expect("the shutdown");
+
+    let again = Cluster::start(config()).await.unwrap();
+    let execution = again.execution("long", &id).unwrap().unwrap();
+    assert_eq!(execution.state, ExecutionState::Succeeded, "not lost");
+    assert_eq!(again.output("long", &id).unwrap().unwrap().bytes, b"in the end");
+    again.shutdown().await.unwrap();
 }

@@ -22,6 +22,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::runs::Runs;
 use crate::error::{Error, ErrorKind};
@@ -76,7 +77,8 @@ impl Courier {
         let hurry = Arc::new(Notify::new());
         let CourierParts { log, outbox, runs, incoming } = parts;
         let behind = Some(Behind::now());
-        let round = Round { log, outbox, runs, told, behind };
+        let closed = CancellationToken::new();
+        let round = Round { log, outbox, runs, told, behind, closed };
         runtime.spawn(round.run(incoming, asked, Arc::clone(&hurry)));
         Self { backlog, hurry, closing }
     }
@@ -168,6 +170,8 @@ struct Round {
     told: watch::Sender<Backlog>,
     /// While reports may be in the outbox.
     behind: Option<Behind>,
+    /// What is in the outbox is not waited for any more.
+    closed: CancellationToken,
 }
 
 impl Round {
@@ -197,16 +201,17 @@ impl Round {
                     } else if self.behind.is_some() {
                         self.keep(reports).await;
                     } else {
-                        under_way.push(deliver(Arc::clone(&self.log), reports, Source::Fresh));
+                        under_way.push(self.deliver(reports, Source::Fresh));
                     }
                 }
                 () = due(try_at, &hurry) => {
                     if let Some((reports, source)) = self.next_try().await {
-                        under_way.push(deliver(Arc::clone(&self.log), reports, source));
+                        under_way.push(self.deliver(reports, source));
                     }
                 }
                 Some(answer) = asked.recv() => {
                     incoming.close();
+                    self.closed.cancel();
                     while incoming.recv_many(&mut batch, COMMANDS_PER_ENTRY_MAX).await > 0 {
                         self.fall_behind("the node stops").keep(std::mem::take(&mut batch)).await;
                     }
@@ -218,6 +223,33 @@ impl Round {
                     return;
                 }
             }
+        }
+    }
+
+    /// Proposes reports. What is in memory alone does not wait for a log that takes its time.
+    fn deliver(
+        &self,
+        reports: Vec<Report>,
+        source: Source,
+    ) -> impl Future<Output = Delivery> + use<> {
+        let answer = self.log.propose(reports.iter().map(Envelope::finish).collect());
+        let closed = self.closed.clone();
+        async move {
+            let answer = match source {
+                Source::Outbox(_) => {
+                    closed.run_until_cancelled(answer).await.unwrap_or_else(|| {
+                        Err(Error::new(ErrorKind::Stopped, "the node stops").maybe_happened())
+                    })
+                }
+                Source::Fresh | Source::Unsaved => {
+                    tokio::time::timeout(ANSWER_WAIT_MAX, answer).await.unwrap_or_else(|_| {
+                        let seconds = ANSWER_WAIT_MAX.as_secs();
+                        let text = format!("no answer of the log within {seconds} s");
+                        Err(Error::new(ErrorKind::DeadlineExceeded, text).maybe_happened())
+                    })
+                }
+            };
+            Delivery { reports, source, answer }
         }
     }
 
@@ -379,21 +411,6 @@ impl Round {
             is_news
         });
     }
-}
-
-/// Proposes reports. What is in memory alone does not wait for a log that takes its time.
-async fn deliver(log: Arc<dyn Log>, reports: Vec<Report>, source: Source) -> Delivery {
-    let answer = log.propose(reports.iter().map(Envelope::finish).collect());
-    let answer = match source {
-        Source::Outbox(_) => answer.await,
-        Source::Fresh | Source::Unsaved => {
-            tokio::time::timeout(ANSWER_WAIT_MAX, answer).await.unwrap_or_else(|_| {
-                let text = format!("no answer of the log within {} s", ANSWER_WAIT_MAX.as_secs());
-                Err(Error::new(ErrorKind::DeadlineExceeded, text).maybe_happened())
-            })
-        }
-    };
-    Delivery { reports, source, answer }
 }
 
 /// Resolves when the next try is due, or somebody hurries; never if none is to come.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 use crate::kernel::model::{Execution, ExecutionId, ExecutionState, Job, JobName, NodeName};
@@ -22,11 +22,13 @@ enum Mood {
 /// A log that notes what it accepted.
 struct TestLog {
     mood: Mutex<Mood>,
+    proposed: AtomicUsize,
     accepted: watch::Sender<Vec<u64>>,
 }
 
 impl Log for TestLog {
     fn propose(&self, commands: Vec<Envelope>) -> LogFuture {
+        self.proposed.fetch_add(1, Ordering::AcqRel);
         match *self.mood.lock().unwrap() {
             Mood::Accepts => {
                 let token = |envelope: &Envelope| match &envelope.command {
@@ -105,7 +107,8 @@ impl World {
         let (sender, incoming) = mpsc::unbounded_channel();
         let runs = Arc::new(Runs::new(Arc::new(Quick), Arc::new(Still), Handle::current(), sender));
         let accepted = watch::Sender::new(Vec::new());
-        let log = Arc::new(TestLog { mood: Mutex::new(mood), accepted });
+        let proposed = AtomicUsize::new(0);
+        let log = Arc::new(TestLog { mood: Mutex::new(mood), proposed, accepted });
         let outbox = Arc::new(TestOutbox::default());
         let left: Vec<Report> = tokens.iter().copied().map(report).collect();
         outbox.add(&left).unwrap();
@@ -308,6 +311,20 @@ async fn a_close_keeps_what_is_not_acknowledged() {
         world.kept(&tokens).await;
         within("a second one", world.courier.close()).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_does_not_wait_for_what_is_in_the_outbox_already() {
+    let world = World::with_left_over(Mood::Hangs, &[7]);
+    while world.log.proposed.load(Ordering::Acquire) == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    let begun = Instant::now();
+    within("the close", world.courier.close()).await.unwrap();
+
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    world.kept(&[7]).await;
 }
 
 #[tokio::test(start_paused = true)]
