@@ -237,11 +237,7 @@ impl Launch {
     #[track_caller]
     pub fn try_start(self) -> Result<Daemon, Ended> {
         let (mut child, mark) = self.spawn();
-        let streams: [Option<Box<dyn Read + Send>>; 2] = [
-            child.stdout.take().map(|stream| Box::new(stream) as _),
-            child.stderr.take().map(|stream| Box::new(stream) as _),
-        ];
-        let mut log = Log::follow(streams.into_iter().flatten().collect());
+        let mut log = follow(&mut child);
         let Some(address) = log.wait_for(START_BOUND, listening_address) else {
             if !matches!(child.try_wait(), Ok(Some(_))) && child_is_silent(&mut child) {
                 let _ = child.kill();
@@ -261,6 +257,13 @@ impl Launch {
             return Err(end_of(&mut daemon.child, &mut daemon.log, STREAM_BOUND));
         }
         Ok(daemon)
+    }
+
+    /// Starts it and waits for nothing; its API is nowhere.
+    pub fn spawn_only(self) -> Daemon {
+        let (mut child, mark) = self.spawn();
+        let log = follow(&mut child);
+        Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log, mark }
     }
 
     fn spawn(&self) -> (Child, String) {
@@ -290,6 +293,15 @@ impl Launch {
         let child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
         (child, mark)
     }
+}
+
+/// Follows the standard streams of a daemon.
+fn follow(child: &mut Child) -> Log {
+    let streams: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|stream| Box::new(stream) as _),
+        child.stderr.take().map(|stream| Box::new(stream) as _),
+    ];
+    Log::follow(streams.into_iter().flatten().collect())
 }
 
 /// Returns the daemon's program, which lies in the folder above the test's own.

@@ -88,7 +88,11 @@ async fn live(settings: &Settings) -> Result<(), String> {
         );
     }
     tracing::info!(node = %settings.node_name, "agent: Dkron agent starting");
-    let cluster = start_node(settings).await.map_err(|error| error.report())?;
+    let cluster = tokio::select! {
+        started = start_node(settings) => started.map_err(|error| error.report())?,
+        // What is on disk is whole at any instant; the end of the process ends the start.
+        wish = signals.next() => return Err(format!("{wish} during the start: ended at once")),
+    };
     let reaper = tokio::spawn(signals::reap_orphans_if_first_process());
 
     let leave = Leave::default();
@@ -111,7 +115,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
     };
     let stopped = match ended {
         Ok(wish) => stop(&cluster, wish, &mut signals).await,
-        Err(fault) => Err(format!("the node has stopped itself: {fault}")),
+        Err(fault) => Err(give_up(&cluster, fault, &mut signals).await),
     };
     served.stop(HTTP_GRACE).await;
     reaper.abort();
@@ -153,6 +157,17 @@ async fn own_stop(cluster: &Cluster) -> String {
             return fault;
         }
     }
+}
+
+/// Ends what still runs on a node that has stopped itself, and says why it has.
+async fn give_up(cluster: &Cluster, fault: String, signals: &mut Signals) -> String {
+    tracing::error!(fault, "agent: the node has stopped itself, ending what runs");
+    tokio::select! {
+        // Its error is the fault, or what follows from it.
+        _ = cluster.shutdown() => {}
+        wish = signals.next() => tracing::warn!("agent: {wish}: ended at once"),
+    }
+    format!("the node has stopped itself: {fault}")
 }
 
 /// Stops the node in good order; a second wish cuts that short.

@@ -66,6 +66,20 @@ fn sigterm_is_bounded_and_ends_what_does_not_end_by_itself() {
 }
 
 #[test]
+fn a_signal_during_the_start_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // A start that takes for ever: whoever opens a pipe waits for who writes to it.
+    nix::unistd::mkfifo(&folder.path().join("outbox"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let starting = Daemon::at(folder.path()).spawn_only();
+    starting.wait_for_log("Dkron agent starting", END_BOUND);
+
+    let ended = starting.terminate(END_BOUND);
+
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
+    assert!(ended.log.contains("caught signal terminated during the start"), "{}", ended.log);
+}
+
+#[test]
 fn a_second_daemon_on_the_same_data_ends_with_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let first = Daemon::start(folder.path());
