@@ -34,9 +34,9 @@ async fn a_node_whose_engine_fails_says_so_and_accepts_nothing() {
     let mut events = cluster.events().unwrap();
     assert_eq!(cluster.health().fatal, None);
 
-    cluster.node().unwrap().storage.state.update(&mut Damage).unwrap();
     let tick = JobBuilder::new("tick").schedule("* * * * * *").build().unwrap();
     cluster.set_job(tick.clone()).await.unwrap();
+    cluster.node().unwrap().storage.state.update(&mut Damage).unwrap();
     let over = async { while events.next().await.is_some() {} };
     tokio::time::timeout(BOUND, over).await.expect("followers are told");
 
