@@ -148,12 +148,17 @@ impl Error {
     }
 
     /// Returns the message followed by those of all sources, joined by `: `.
+    ///
+    /// A source that says what stands there already is left out: it is there for its type.
     pub fn report(&self) -> String {
         let mut text = self.message.clone();
         let mut source = std::error::Error::source(self);
         while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
+            let next = error.to_string();
+            if !text.ends_with(&next) {
+                text.push_str(": ");
+                text.push_str(&next);
+            }
             source = error.source();
         }
         text
@@ -183,6 +188,15 @@ mod tests {
 
         assert_eq!(outer.report(), "open snapshot \"a\": read page 7");
         assert_eq!(outer.to_string(), "open snapshot \"a\"");
+    }
+
+    #[test]
+    fn a_source_that_says_the_same_again_is_not_repeated() {
+        let inner = Error::new(ErrorKind::InvalidArgument, "no date can satisfy this");
+        let text = "declare job \"a\": no date can satisfy this";
+        let outer = Error::new(ErrorKind::InvalidArgument, text).with_source(inner);
+
+        assert_eq!(outer.report(), text);
     }
 
     #[test]

@@ -133,6 +133,10 @@ pub const NODES_RETURN_MAX: Duration = Duration::from_secs(10);
 /// the time a node takes to restart.
 pub const RETRY_NODE_WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// How long a job whose stored schedule the leader does not understand rests before it is looked at
+/// again: a change of leader looks at once, and a database of zones may be mended meanwhile.
+pub const SCHEDULE_RETRY_PERIOD: Duration = Duration::from_secs(3_600);
+
 /// Parsed schedules kept by a node; a hundred bytes each, and as much for the key.
 pub const SCHEDULES_CACHED_MAX: usize = 1 << 15;
 

@@ -216,5 +216,7 @@ impl JobBuilder {
 
 /// Checks a name that a caller passed.
 pub(crate) fn job_name(name: &str) -> Result<JobName, Error> {
-    JobName::parse(name).map_err(|error| Error::new(ErrorKind::InvalidArgument, error.to_string()))
+    JobName::parse(name).map_err(|error| {
+        Error::new(ErrorKind::InvalidArgument, error.to_string()).with_source(error)
+    })
 }

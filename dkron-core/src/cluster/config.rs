@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::kernel::time::Zone;
+use crate::limits::{JOB_MAP_ENTRIES_MAX, JOB_TEXT_BYTES_MAX, POLICY_SPAN_MAX};
 
 /// Where a node keeps the log and the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub enum DataLocation {
 /// ```
 /// use dkron_core::Config;
 ///
-/// let config = Config::new("web-1").data_dir("./dkron.data").tag("role", "web");
+/// let config = Config::new("web-1").data_dir("./dkron.data").tag("pool", "web");
 /// assert!(config.validate().is_ok());
 /// assert!(Config::new("").raft_multiplier(11).validate().is_err());
 /// ```
@@ -55,6 +56,12 @@ const RAFT_MULTIPLIER_MAX: u32 = 10;
 const THREADS_MAX: usize = 1_024;
 
 impl Config {
+    /// Tags that every node sets itself: where it is, what it is, and which version.
+    ///
+    /// `dkron_server` is how old guides select servers.
+    pub const RESERVED_TAGS: [&'static str; 6] =
+        ["dc", "dkron_server", "region", "role", "server", "version"];
+
     /// Starts from the defaults, with data in `./dkron.data`.
     ///
     /// The name is the node's identity in the cluster, whatever its address becomes: 1 to
@@ -106,7 +113,7 @@ impl Config {
 
     /// Adds a tag that jobs can select nodes by.
     ///
-    /// The reserved ones (`dc`, `region`, `role`, `server`, `version`) are set by the node.
+    /// Those of [`Config::RESERVED_TAGS`] are set by the node, and refused here.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
@@ -193,16 +200,39 @@ impl Config {
         if self.data == DataLocation::Dir(PathBuf::new()) {
             faults.add("data_dir", "", "must name a directory");
         }
-        for key in self.tags.keys().filter(|key| key.is_empty()) {
-            faults.add("tag", key, "must have a name");
+        self.check_tags(&mut faults);
+        if self.shutdown_timeout > POLICY_SPAN_MAX {
+            let days = POLICY_SPAN_MAX.as_secs() / 86_400;
+            let timeout = format!("{:?}", self.shutdown_timeout);
+            faults.add("shutdown_timeout", timeout, format!("must be at most {days} days"));
         }
         faults.into_result()
+    }
+
+    fn check_tags(&self, faults: &mut Faults) {
+        if self.tags.len() > JOB_MAP_ENTRIES_MAX {
+            let accepted = format!("there must be at most {JOB_MAP_ENTRIES_MAX}");
+            faults.add("tag", self.tags.len(), accepted);
+        }
+        for (key, value) in &self.tags {
+            if key.is_empty() {
+                faults.add("tag", key, "must have a name");
+            } else if Self::RESERVED_TAGS.contains(&key.as_str()) {
+                faults.add("tag", key, "is set by the node itself; choose another name");
+            }
+            if key.len().max(value.len()) > JOB_TEXT_BYTES_MAX {
+                let shown: String = key.chars().take(64).collect();
+                let accepted = format!("must have at most {JOB_TEXT_BYTES_MAX} bytes");
+                faults.add("tag", shown, accepted);
+            }
+        }
     }
 
     /// Returns the tags the node shows: the user's and the reserved ones.
     pub(crate) fn all_tags(&self) -> BTreeMap<String, String> {
         let mut tags = self.tags.clone();
         tags.insert("dc".to_owned(), self.datacenter.clone());
+        tags.insert("dkron_server".to_owned(), "true".to_owned());
         tags.insert("region".to_owned(), self.region.clone());
         tags.insert("role".to_owned(), "dkron".to_owned());
         tags.insert("server".to_owned(), "true".to_owned());
@@ -252,13 +282,29 @@ mod tests {
     }
 
     #[test]
-    fn reserved_tags_win_over_the_users() {
-        let tags = Config::new("n").tag("region", "mine").tag("role", "web").all_tags();
+    fn a_node_carries_its_tags_and_the_reserved_ones() {
+        let tags = Config::new("n").tag("pool", "web").all_tags();
 
+        assert_eq!(tags.get("pool").map(String::as_str), Some("web"));
         assert_eq!(tags.get("region").map(String::as_str), Some("global"));
-        assert_eq!(tags.get("role").map(String::as_str), Some("dkron"));
-        for tag in ["dc", "region", "role", "server", "version"] {
+        for tag in Config::RESERVED_TAGS {
             assert!(tags.contains_key(tag), "{tag}");
         }
+    }
+
+    #[test]
+    fn what_the_node_would_not_heed_is_refused() {
+        let check = |config: Config, word: &str| {
+            let error = config.validate().unwrap_err();
+            assert!(error.message().contains(word), "{word} in {}", error.message());
+        };
+        let config = || Config::new("n").in_memory();
+        config().validate().unwrap();
+        for tag in Config::RESERVED_TAGS {
+            check(config().tag(tag, "mine"), tag);
+        }
+        check(config().tag("", "x"), "must have a name");
+        check(config().tag("k", "x".repeat(JOB_TEXT_BYTES_MAX + 1)), "bytes");
+        check(config().shutdown_timeout(Duration::MAX), "shutdown_timeout");
     }
 }

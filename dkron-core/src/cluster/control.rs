@@ -49,11 +49,11 @@ impl Cluster {
     /// Sets the flag by which every HTTP API of the cluster refuses new and changed jobs.
     ///
     /// What is scheduled goes on, and so do this program's own writes. The flag is part of the
-    /// replicated state: it outlives restarts.
+    /// replicated state: it outlives restarts. No fire is skipped for it. Safe to retry.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) without a quorum.
+    /// Those of [every write](Cluster#writes).
     pub async fn set_paused(&self, paused: bool) -> Result<(), Error> {
         self.node()?.propose_one(Command::SetPaused { paused }).await.map(drop)
     }

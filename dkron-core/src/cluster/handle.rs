@@ -19,6 +19,31 @@ use crate::kernel::model::NodeName;
 /// Starting one installs nothing in the process: no signal handler, no logger, no panic hook. It
 /// logs through the `tracing` facade, which is silent until the program chooses a subscriber.
 ///
+/// # Writes
+///
+/// Every method that changes something is async: it proposes a command to the log and returns once
+/// that is on disk at a majority and visible to every later call on this node. Dropping the future
+/// does not take it back. Beside its own errors each may fail with
+///
+/// * [`ErrorKind::NotLeader`], [`ErrorKind::Unavailable`]: nobody could commit it;
+/// * [`ErrorKind::LimitExceeded`]: [`limits::PROPOSAL_BYTES_QUEUED_MAX`] wait for the log already;
+/// * [`ErrorKind::DiskFull`]: until there is space;
+/// * [`ErrorKind::DeadlineExceeded`]: no answer within [`limits::PROPOSAL_WAIT_MAX`];
+/// * [`ErrorKind::Stopped`]: the node was shut down, or this is a forked child;
+/// * [`ErrorKind::Storage`], [`ErrorKind::Internal`]: the node is broken.
+///
+/// [`Error::may_have_happened`] then says whether it may have taken effect all the same.
+///
+/// [`limits::PROPOSAL_BYTES_QUEUED_MAX`]: crate::limits::PROPOSAL_BYTES_QUEUED_MAX
+/// [`limits::PROPOSAL_WAIT_MAX`]: crate::limits::PROPOSAL_WAIT_MAX
+///
+/// # Reads
+///
+/// Methods that return at once read this node's own state: what was acknowledged here is seen, what
+/// others wrote follows within moments. They run on the caller's thread and may touch the disk, so
+/// a large page belongs on a thread that may block. What they return is held in memory whole: a
+/// limit of a million is a million entries.
+///
 /// A child made by `fork` cannot use it: every call there fails with
 /// [`ErrorKind::Stopped`], and the parent goes on.
 ///
@@ -54,13 +79,16 @@ impl Cluster {
     /// # Errors
     ///
     /// * [`ErrorKind::InvalidArgument`]: the configuration is wrong, and every fault is named; or
-    ///   the data directory belongs to a node of another name.
+    ///   the data directory belongs to a node of another name, or lies on a file system of the
+    ///   network, which [`Config::allow_network_storage`] permits.
     /// * [`ErrorKind::Conflict`]: another process, or another `Cluster` of this one, uses the data
     ///   directory.
     /// * [`ErrorKind::Storage`]: the data directory cannot be used, its content is damaged, or a
     ///   newer version wrote it.
-    /// * [`ErrorKind::Unavailable`]: no leader within ten seconds; the text says what was in the
-    ///   way, such as results of an earlier start that cannot be handed in.
+    /// * [`ErrorKind::Unavailable`]: the system gives no randomness; or there is no leader within
+    ///   ten seconds, and the text says what was in the way, such as results of an earlier start
+    ///   that cannot be handed in.
+    /// * [`ErrorKind::LimitExceeded`]: the system gives no more threads.
     pub async fn start(config: Config) -> Result<Self, Error> {
         config.validate()?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -93,7 +121,8 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] if the name is not a job name (handlers are called by it).
+    /// [`ErrorKind::InvalidArgument`] if the name is not a job name (handlers are called by it),
+    /// [`ErrorKind::Stopped`] after a shutdown.
     pub fn handle<F, Fut>(&self, name: &str, handler: F) -> Result<(), Error>
     where
         F: Fn(HandlerContext) -> Fut + Send + Sync + 'static,
@@ -132,7 +161,8 @@ impl Cluster {
         self.leader().as_ref() == Some(self.gate.name())
     }
 
-    /// Returns the nodes of the cluster.
+    /// Returns the nodes of the cluster, as far as this node knows: others may know of a change
+    /// some moments earlier.
     ///
     /// # Errors
     ///

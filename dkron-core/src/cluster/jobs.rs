@@ -43,9 +43,8 @@ impl Cluster {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidArgument`] for the first field that is not accepted, with Dkron's text
-    /// where it has one; [`ErrorKind::NotFound`] if the parent does not exist;
-    /// [`ErrorKind::Unavailable`] without a quorum, [`ErrorKind::Storage`] on a full disk, and
-    /// then [`Error::may_have_happened`] tells more.
+    /// where it has one, and its typed cause as source; [`ErrorKind::NotFound`] if the parent does
+    /// not exist; and those of [every write](Cluster#writes).
     pub async fn set_job(&self, job: Job) -> Result<JobView, Error> {
         self.write_job(WriteJob::new(job)).await
     }
@@ -55,7 +54,8 @@ impl Cluster {
     /// # Errors
     ///
     /// Beside those of [`Cluster::set_job`]: [`ErrorKind::Conflict`] if the stored job has another
-    /// revision than the one asked for; read it again.
+    /// revision than the one asked for; read it again. With `if_revision` a repeated write that has
+    /// happened is refused in that way.
     pub async fn write_job(&self, request: WriteJob) -> Result<JobView, Error> {
         let node = self.node()?;
         let name = request.job.name.clone();
@@ -143,11 +143,12 @@ impl Cluster {
     }
 
     /// Deletes a job with its history, and returns it as it was. Its running executions go on, and
-    /// their results are dropped.
+    /// their results are dropped. Safe to retry: a job that is gone is not found.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] while it has dependents.
+    /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] while it has dependents;
+    /// and those of [every write](Cluster#writes).
     pub async fn delete_job(&self, name: &str) -> Result<JobView, Error> {
         let name = job_name(name)?;
         let view = self.job_view(&name)?;
@@ -157,9 +158,13 @@ impl Cluster {
 
     /// Disables an enabled job, enables a disabled one, and returns it as it is then.
     ///
+    /// Not safe to retry where it may have happened: a second toggle undoes the first. Then
+    /// [`Cluster::set_job_disabled`] is.
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] without such a job.
+    /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] if others keep changing
+    /// it; and those of [every write](Cluster#writes).
     pub async fn toggle_job(&self, name: &str) -> Result<JobView, Error> {
         let name = job_name(name)?;
         self.change_disabled(&name, |disabled| !disabled).await
@@ -169,7 +174,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] without such a job.
+    /// As [`Cluster::toggle_job`].
     pub async fn set_job_disabled(&self, name: &str, disabled: bool) -> Result<JobView, Error> {
         let name = job_name(name)?;
         self.change_disabled(&name, |_| disabled).await
@@ -184,7 +189,8 @@ impl Cluster {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidArgument`] for the first job that is not accepted, by name;
-    /// [`ErrorKind::Conflict`] if a job of that name belongs to somebody else. Nothing changed.
+    /// [`ErrorKind::Conflict`] if a job of that name belongs to somebody else: then nothing has
+    /// changed. And those of [every write](Cluster#writes). Safe to retry.
     pub async fn apply(
         &self,
         declared_by: &str,
@@ -201,7 +207,7 @@ impl Cluster {
             let name = job.name.clone();
             node.prepare(job).map_err(|error| {
                 let text = format!("declare job \"{name}\": {}", error.message());
-                Error::new(error.kind(), text)
+                Error::new(error.kind(), text).with_source(error)
             })
         };
         let jobs = jobs.into_iter().map(prepare).collect::<Result<Vec<JobWrite>, Error>>()?;

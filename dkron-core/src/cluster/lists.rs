@@ -220,8 +220,7 @@ impl Cluster {
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// # let cluster = Cluster::start(Config::new("node-1").in_memory()).await?;
-    /// for (name, team) in [("etl-a", "data"), ("etl-b", "web"), ("etl-c", "data"), ("x", "data")]
-    /// {
+    /// for (name, team) in [("etl-a", "data"), ("etl-b", "web"), ("etl-c", "data")] {
     ///     let job = JobBuilder::new(name).schedule("@daily").metadata("team", team);
     ///     cluster.set_job(job.build()?).await?;
     /// }

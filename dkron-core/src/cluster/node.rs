@@ -15,7 +15,7 @@ use crate::adapters::storage::StateView;
 use crate::driver::{Courier, News, NewsSender, Runs, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::dispatch::{self, ManualRun, ManualRunError, first_due};
-use crate::kernel::model::{Job, JobName, NodeName, NodeView};
+use crate::kernel::model::{Job, JobName, ModelError, NodeName, NodeView};
 use crate::kernel::schedule::{Schedule, ScheduleContext};
 use crate::kernel::state::{
     Command, Envelope, Fire, JobWrite, Outcome, Rejection, TableError, query,
@@ -93,9 +93,6 @@ impl Node {
 
     /// Checks a job and computes what the state must not: when it is due first.
     pub(super) fn prepare(&self, job: Job) -> Result<JobWrite, Error> {
-        let invalid = |error: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::InvalidArgument, error.to_string())
-        };
         let context = ScheduleContext {
             timezone: &job.timezone,
             job: job.name.as_str(),
@@ -103,15 +100,22 @@ impl Node {
             server_zone: self.zone,
         };
         let parsed = Schedule::parse(&job.schedule, &context);
-        job.validate(parsed.as_ref().map(drop)).map_err(|error| invalid(&error))?;
+        if let Err(error) = job.validate(parsed.as_ref().map(drop)) {
+            let refused = Error::new(ErrorKind::InvalidArgument, error.to_string());
+            return Err(match (error, parsed) {
+                (ModelError::Schedule { .. }, Err(fault)) => refused.with_source(fault),
+                (error, _) => refused.with_source(error),
+            });
+        }
         let first = self.first_due(&job)?;
         Ok(JobWrite { job, first, if_revision: None, restored: None })
     }
 
     /// Computes when a job is due first, were it new now.
     pub(super) fn first_due(&self, job: &Job) -> Result<Option<Timestamp>, Error> {
-        first_due(job, self.now(), self.zone)
-            .map_err(|error| Error::new(ErrorKind::InvalidArgument, error.to_string()))
+        first_due(job, self.now(), self.zone).map_err(|error| {
+            Error::new(ErrorKind::InvalidArgument, error.to_string()).with_source(error)
+        })
     }
 
     /// Decides where a run by hand goes.
@@ -132,7 +136,7 @@ impl Node {
                 ManualRunError::NoCapableNode { .. } => ErrorKind::Unavailable,
                 ManualRunError::Table(_) => ErrorKind::Storage,
             };
-            Error::new(kind, error.to_string())
+            Error::new(kind, error.to_string()).with_source(error)
         })
     }
 

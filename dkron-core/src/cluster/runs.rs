@@ -60,7 +60,8 @@ impl Cluster {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] if it is disabled;
-    /// [`ErrorKind::Unavailable`] if no node is capable of it, or without a quorum.
+    /// [`ErrorKind::Unavailable`] if no node is capable of it; and those of
+    /// [every write](Cluster#writes).
     pub async fn run(&self, job: &str) -> Result<Run, Error> {
         let name = job_name(job)?;
         let node = self.node()?;
@@ -89,7 +90,7 @@ impl Cluster {
     ///
     /// [`ErrorKind::NotFound`] if it is not running; [`ErrorKind::DeadlineExceeded`] if it still
     /// runs after `timeout`. With [`Error::may_have_happened`] the request stands, and the
-    /// execution may end by it. Safe to retry.
+    /// execution may end by it. And those of [every write](Cluster#writes). Safe to retry.
     pub async fn cancel(
         &self,
         job: &str,
@@ -230,11 +231,11 @@ impl Cluster {
         Ok(running.collect())
     }
 
-    /// Deletes a job's history and zeroes its counters; running executions stay.
+    /// Deletes a job's history and zeroes its counters; running executions stay. Safe to retry.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] without such a job.
+    /// [`ErrorKind::NotFound`] without such a job; and those of [every write](Cluster#writes).
     pub async fn delete_executions(&self, job: &str) -> Result<(), Error> {
         let job = job_name(job)?;
         self.node()?.propose_one(Command::DeleteExecutions { job }).await.map(drop)

@@ -47,9 +47,9 @@ impl Health {
         }
     }
 
-    /// Returns whether a write would be committed now.
+    /// Returns whether a write would be accepted now: by this node or, through it, by the leader.
     pub fn is_ready(&self) -> bool {
-        self.is_leader && self.storage_fault.is_none() && self.fatal.is_none()
+        self.leader.is_some() && self.storage_fault.is_none() && self.fatal.is_none()
     }
 }
 

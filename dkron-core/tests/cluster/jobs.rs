@@ -1,5 +1,8 @@
 //! Jobs: written, read, paged, toggled, deleted.
 
+use std::error::Error as _;
+
+use dkron_core::schedule::ScheduleError;
 use dkron_core::{Cluster, ErrorKind, Event, JobChange, JobName, WriteJob};
 
 use crate::support::{by_hand, event, every_second, in_memory, run, set};
@@ -34,6 +37,8 @@ async fn a_bad_job_is_refused_with_the_reason() {
         assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{}", refused.report());
         assert!(refused.message().contains(word), "{} lacks {word}", refused.report());
         assert!(!refused.may_have_happened());
+        assert_eq!(refused.report(), refused.message(), "nothing is said twice");
+        assert!(refused.source().is_some_and(|fault| fault.is::<ScheduleError>()), "{refused:?}");
     };
 
     check("0 0 0 30 2 *", "no date").await;

@@ -23,7 +23,7 @@ use dkron_core::{Cluster, Config, Error};
 use self::http::HttpServer;
 use self::signals::{Signals, Wish};
 use self::summary::Summary;
-use crate::api::{Api, HIDDEN_TAG, Leave};
+use crate::api::{Api, Leave};
 use crate::config::Settings;
 
 /// Exit code of a start that failed, of a node that stopped itself, and of a stop that was cut off.
@@ -133,15 +133,14 @@ async fn start_node(settings: &Settings) -> Result<Cluster, Error> {
         .datacenter(&settings.datacenter)
         .server_timezone(settings.server_zone.name())
         .shutdown_timeout(settings.shutdown_timeout);
-    for (key, value) in &settings.tags {
+    // As in Dkron, what a node says of itself wins silently over what a file says of it.
+    let is_own = |key: &String| !Config::RESERVED_TAGS.contains(&key.as_str());
+    for (key, value) in settings.tags.iter().filter(|(key, _)| is_own(key)) {
         config = config.tag(key, value);
     }
     // What other nodes, and jobs, know a Dkron server by. Dkron's users cannot change these either.
     let rpc_addr = format!("{}:{}", settings.peer_address.0, settings.rpc_port);
-    config = config
-        .tag("port", settings.rpc_port.to_string())
-        .tag("rpc_addr", rpc_addr)
-        .tag(HIDDEN_TAG, "true");
+    config = config.tag("port", settings.rpc_port.to_string()).tag("rpc_addr", rpc_addr);
     if settings.bootstrap_expect > 0 {
         config = config.tag("expect", settings.bootstrap_expect.to_string());
     }

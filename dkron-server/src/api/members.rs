@@ -18,7 +18,7 @@ const STATS_DAYS_MAX: u32 = 365;
 const ALIVE: (u8, &str) = (1, "alive");
 
 /// A tag by which old guides select servers: matched, but not shown, as Dkron has no such tag.
-pub(crate) const HIDDEN_TAG: &str = "dkron_server";
+const HIDDEN_TAG: &str = "dkron_server";
 
 /// Answers `GET /v1`.
 pub(super) fn status(api: &Api, query: &Query) -> Response {

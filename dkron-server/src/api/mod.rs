@@ -38,7 +38,6 @@ pub use job_body::{CheckedJob, JobBody, JobRefusal};
 #[doc(hidden)]
 pub use job_json::checked_job_text;
 pub use leave::Leave;
-pub(crate) use members::HIDDEN_TAG;
 
 use std::path::PathBuf;
 use std::sync::Arc;

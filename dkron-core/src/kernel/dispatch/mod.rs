@@ -18,7 +18,7 @@
 //!
 //! Checked by `plan_test` and by the tests of `node`.
 //!
-//! May use: `state`, `schedule`, `model`, `time`, `limits`, `invariant`, `error`.
+//! May use: `state`, `schedule`, `model`, `time`, `limits`, `error`.
 
 mod catch_up;
 mod chain;

@@ -12,12 +12,13 @@ use super::schedules::Schedules;
 use super::targets::Candidates;
 use super::waiting::{Waiting, WaitingRows};
 use super::{catch_up, runnable};
-use crate::kernel::model::{NodeView, SkipReason};
+use crate::kernel::model::{JobName, NodeView, SkipReason};
+use crate::kernel::schedule::ScheduleError;
 use crate::kernel::state::{DueKind, DueRow, Fire, TableError, Tables, Target, Verdict, query};
 use crate::kernel::time::Timestamp;
 use crate::limits::{
     CATCH_UP_COUNT_MAX, CATCH_UP_COUNT_PER_ROUND_MAX, DUE_ROWS_WALKED_MAX, NODES_RETURN_MAX,
-    RETRY_NODE_WAIT_MAX,
+    RETRY_NODE_WAIT_MAX, SCHEDULE_RETRY_PERIOD,
 };
 
 /// The least difference between two instants.
@@ -50,6 +51,8 @@ pub struct Plan {
     pub fires: Vec<Fire>,
     /// Rows that could not start now, but may later; the decision falls at a set instant.
     pub waiting: Vec<Waiting>,
+    /// Jobs whose stored schedule this version does not understand; their rows wait as well.
+    pub unreadable: Vec<(JobName, ScheduleError)>,
 }
 
 /// Decides what is due.
@@ -182,9 +185,13 @@ impl<T: Tables> Planner<'_, T> {
             (Some(reason @ (SkipReason::Disabled | SkipReason::Withdrawn)), _) => {
                 chain.skip(first, 1, reason, None);
             }
+            // Another version wrote it, or knew a zone that is gone. The row stays: once somebody
+            // leads who understands it, what was missed follows the job's catch-up policy.
             (_, Err(error)) => {
-                let reason = SkipReason::ScheduleRefused { message: error.to_string() };
-                chain.skip(first, 1, reason, None);
+                let row = DueRow { at: first, job: job.name.clone(), kind: DueKind::Schedule };
+                let until = self.circumstances.now.saturating_add(SCHEDULE_RETRY_PERIOD);
+                self.plan.waiting.push(Waiting { row, until });
+                self.plan.unreadable.push((job.name.clone(), error));
             }
             (Some(reason), Ok(schedule)) => {
                 let fires = Fires::new(job, &schedule, first);

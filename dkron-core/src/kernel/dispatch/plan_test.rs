@@ -394,12 +394,19 @@ fn no_capable_node_is_a_reason_at_the_instant_and_after_a_start_not_before_nodes
 }
 
 #[test]
-fn a_schedule_that_does_not_parse_is_skipped_once() {
+fn a_schedule_that_does_not_parse_stays_due_until_somebody_understands_it() {
     let mut desk = Desk::new();
     desk.write(job("a", "@lunar"), Some(at("00:01:00")));
 
-    check(&desk.decide("00:01:00"), &["00:01:00 skip 1 to 00:01:00 ScheduleRefused -> never"]);
-    check(&desk.decide("00:09:00"), &[]);
+    let plan = desk.plan("00:01:00");
+    check(&plan.fires, &[]);
+    assert_eq!(plan.unreadable[0].0, name("a"));
+    assert_eq!(plan.waiting[0].until, at("01:01:00"));
+    desk.waiting.add(plan.waiting[0].clone());
+    assert_eq!(desk.plan("00:59:00"), Plan::default(), "it is not looked at all the time");
+
+    desk.waiting.release_until(at("01:01:00"));
+    assert_eq!(desk.plan("01:01:00").unreadable.len(), 1);
 }
 
 #[test]

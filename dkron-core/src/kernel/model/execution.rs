@@ -124,8 +124,6 @@ pub enum SkipReason {
     NotStarted,
     /// The fire lies after `expires_at`.
     Expired,
-    /// The cluster was paused.
-    Paused,
     /// An execution of the job was running, and `concurrency` is `forbid`.
     Forbidden {
         /// The execution in the way.
@@ -142,12 +140,6 @@ pub enum SkipReason {
     TooLate,
     /// It was claimed, but the job was deleted, disabled or cancelled before its instant.
     Withdrawn,
-    /// The leader does not understand the stored schedule: another version wrote it. The job is not
-    /// due again before it is written.
-    ScheduleRefused {
-        /// What is wrong with it, in the words of the leader.
-        message: String,
-    },
     /// The instant was decided before: the job was written while the clock was behind that instant.
     AlreadyDecided,
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::kernel::model::{ExecutionId, JobName, NodeName};
+use crate::kernel::schedule::ScheduleError;
 use crate::kernel::state::{Claim, Command, Rejection};
 use crate::kernel::time::Timestamp;
 
@@ -90,6 +91,15 @@ pub enum Observation {
         job: JobName,
         /// The claim.
         execution: ExecutionId,
+    },
+    /// The leader does not understand a stored schedule: another version wrote it, or the zone is
+    /// not known here. The job stays due, and is looked at again after
+    /// [`limits::SCHEDULE_RETRY_PERIOD`](crate::limits::SCHEDULE_RETRY_PERIOD).
+    ScheduleUnreadable {
+        /// The job.
+        job: JobName,
+        /// What is wrong with it.
+        error: ScheduleError,
     },
     /// The state refused decisions; what they were about is decided anew.
     Refused {

@@ -708,7 +708,7 @@ fn nodes_that_come_back_after_a_restart_are_waited_for() {
 }
 
 #[test]
-fn a_schedule_of_another_version_is_skipped_with_its_reason() {
+fn a_schedule_of_another_version_is_told_and_stays_due() {
     let mut world = World::new("2030-01-01T00:00:00Z");
     let write = crate::kernel::state::JobWrite {
         job: job("a", "@lunar"),
@@ -718,14 +718,15 @@ fn a_schedule_of_another_version_is_skipped_with_its_reason() {
     };
     world.command(Command::SetJob(Box::new(write)));
 
-    world.run_for(60 * MIN);
+    world.run_for(90 * MIN);
 
-    assert_eq!(world.skips.len(), 1);
-    let reason = &world.skips[0].reason;
-    assert!(
-        matches!(reason, SkipReason::ScheduleRefused { message } if message.contains("@lunar"))
-    );
-    assert_eq!(world.status("a").next, None);
+    let told = world.notes.iter().filter(|note| {
+        matches!(note, Observation::ScheduleUnreadable { job, error }
+            if job.as_str() == "a" && error.to_string().contains("@lunar"))
+    });
+    assert_eq!(told.count(), 2, "at its instant, and an hour later");
+    assert!(world.skips.is_empty());
+    assert_eq!(world.status("a").next, Some(at("2030-01-01T00:01:00Z")));
     assert!(world.steps < 20);
 }
 

@@ -107,6 +107,9 @@ impl Term {
         for waiting in plan.waiting {
             self.waiting.add(waiting);
         }
+        for (job, error) in plan.unreadable {
+            scene.note(Observation::ScheduleUnreadable { job, error });
+        }
         if is_idle {
             // Nothing to decide, yet something is due: look again, but not at once.
             self.rounds.pause = Some(Pause { from: scene.clock.shown(), span: PAUSE_MAX });

@@ -131,13 +131,11 @@ fn reasons() -> Vec<SkipReason> {
         SkipReason::Disabled,
         SkipReason::NotStarted,
         SkipReason::Expired,
-        SkipReason::Paused,
         SkipReason::Forbidden { running: id(60, "n1") },
         SkipReason::NoCapableNode { wanted: "tag role=web".to_owned() },
         SkipReason::CaughtUp,
         SkipReason::TooLate,
         SkipReason::Withdrawn,
-        SkipReason::ScheduleRefused { message: "empty spec string".to_owned() },
         SkipReason::AlreadyDecided,
     ]
 }

@@ -21,7 +21,8 @@ fn run_mark(context: &RunContext) -> String {
 }
 
 /// Returns the variables of a command: `inherited` without dkron's own, those of the run, then the
-/// job's `own`. Of equal names the last counts.
+/// job's `own`, then the mark of the run. Of equal names the last counts: a job may replace all of
+/// them but the mark, by which its processes are found, and no other run's.
 pub(super) fn variables(
     inherited: impl IntoIterator<Item = (OsString, OsString)>,
     context: &RunContext,
@@ -36,13 +37,19 @@ pub(super) fn variables(
         ("DKRON_FIRE_TIME", context.fire_time.to_string()),
         ("DKRON_ATTEMPT", context.attempt.to_string()),
         ("DKRON_TOKEN", context.token.to_string()),
-        (RUN_VARIABLE, run_mark(context)),
     ];
+    let mark = (RUN_VARIABLE, run_mark(context));
     let own = own.iter().map(|(name, value)| (name.as_str(), value.clone()));
     inherited
         .into_iter()
         .filter(|(name, _)| is_public(name))
-        .chain(of_the_run.into_iter().chain(own).map(|(name, value)| (name.into(), value.into())))
+        .chain(
+            of_the_run
+                .into_iter()
+                .chain(own)
+                .chain([mark])
+                .map(|(name, value)| (name.into(), value.into())),
+        )
         .collect()
 }
 
@@ -59,7 +66,11 @@ pub(super) fn parse_variables(text: &str) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::adapters::executor::ShellExecutor;
+    use crate::adapters::executor::kit_test::TestRun;
 
     #[test]
     fn env_is_split_at_commas_and_the_first_equals_sign() {
@@ -73,5 +84,17 @@ mod tests {
         check("A=1", &[("A", "1")]);
         check("A=1,B=x=y, C = 3 ", &[("A", "1"), ("B", "x=y"), ("C", " 3 ")]);
         check("A=,B,=x,,D=4", &[("A", ""), ("D", "4")]);
+    }
+
+    #[test]
+    fn a_job_replaces_every_variable_of_its_run_but_the_mark() {
+        let run = TestRun::new(Arc::new(ShellExecutor::new()), &[]);
+        let own = parse_variables("DKRON_JOB=mine,DKRON_RUN=another");
+        let last = |wanted: &str| {
+            let all = variables([], &run.context, &own);
+            all.into_iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value)
+        };
+        assert_eq!(last("DKRON_JOB"), Some("mine".into()));
+        assert_eq!(last(RUN_VARIABLE), Some(run_mark(&run.context).into()));
     }
 }

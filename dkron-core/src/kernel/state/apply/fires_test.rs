@@ -189,7 +189,7 @@ fn the_newest_skips_are_kept() {
     let mut world = World::new();
     world.set(job("a"));
     for _ in 0..SKIPS_PER_JOB_MAX + 20 {
-        world.skip("a", SkipReason::Paused);
+        world.skip("a", SkipReason::TooLate);
     }
 
     let skips = query::skips(&world.tables, &name("a"), Order::Ascending, usize::MAX).unwrap();

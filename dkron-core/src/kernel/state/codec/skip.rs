@@ -23,14 +23,12 @@ pub(super) enum ReasonRecord<'a> {
     Disabled,
     NotStarted,
     Expired,
-    Paused,
     #[serde(borrow)]
     Forbidden(Id<'a>),
     NoCapableNode(&'a str),
     CaughtUp,
     TooLate,
     Withdrawn,
-    ScheduleRefused(&'a str),
     AlreadyDecided,
 }
 
@@ -40,13 +38,11 @@ impl<'a> ReasonRecord<'a> {
             SkipReason::Disabled => Self::Disabled,
             SkipReason::NotStarted => Self::NotStarted,
             SkipReason::Expired => Self::Expired,
-            SkipReason::Paused => Self::Paused,
             SkipReason::Forbidden { running } => Self::Forbidden(id(running)),
             SkipReason::NoCapableNode { wanted } => Self::NoCapableNode(wanted),
             SkipReason::CaughtUp => Self::CaughtUp,
             SkipReason::TooLate => Self::TooLate,
             SkipReason::Withdrawn => Self::Withdrawn,
-            SkipReason::ScheduleRefused { message } => Self::ScheduleRefused(message),
             SkipReason::AlreadyDecided => Self::AlreadyDecided,
         }
     }
@@ -56,7 +52,6 @@ impl<'a> ReasonRecord<'a> {
             Self::Disabled => SkipReason::Disabled,
             Self::NotStarted => SkipReason::NotStarted,
             Self::Expired => SkipReason::Expired,
-            Self::Paused => SkipReason::Paused,
             Self::Forbidden(running) => SkipReason::Forbidden { running: to_id(*running)? },
             Self::NoCapableNode(wanted) => {
                 SkipReason::NoCapableNode { wanted: (*wanted).to_owned() }
@@ -64,9 +59,6 @@ impl<'a> ReasonRecord<'a> {
             Self::CaughtUp => SkipReason::CaughtUp,
             Self::TooLate => SkipReason::TooLate,
             Self::Withdrawn => SkipReason::Withdrawn,
-            Self::ScheduleRefused(message) => {
-                SkipReason::ScheduleRefused { message: (*message).to_owned() }
-            }
             Self::AlreadyDecided => SkipReason::AlreadyDecided,
         })
     }
