@@ -9,20 +9,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Answer, Effect, Engine, EngineConfig, Input, Observation};
-use crate::kernel::dispatch::first_due;
+use crate::kernel::dispatch::{ManualRun, first_due, plan_manual};
 use crate::kernel::model::{
     Cause, ConcurrencyPolicy, ExecutionId, ExecutionState, Job, JobName, JobStatus, NodeName,
     NodeView, Skip,
 };
 use crate::kernel::state::{
-    Claim, Command, Entry, Envelope, Event, JobWrite, MemoryTables, Outcome, Report, StoredOutput,
-    apply, query,
+    Claim, Command, Entry, Envelope, Event, Fire, JobWrite, MemoryTables, Outcome, Report,
+    StoredOutput, apply, query,
 };
 use crate::kernel::time::{Timestamp, Zone};
 use crate::limits::COMMANDS_PER_ENTRY_MAX;
 
 pub(super) const S: Duration = Duration::from_secs(1);
 pub(super) const MS: Duration = Duration::from_millis(1);
+pub(super) const MIN: Duration = Duration::from_secs(60);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn name(text: &str) -> JobName {
     JobName::parse(text).unwrap()
@@ -34,6 +36,36 @@ pub(super) fn at(text: &str) -> Timestamp {
 
 pub(super) fn job(text: &str, schedule: &str) -> Job {
     Job { schedule: schedule.to_owned(), ..Job::new(name(text)) }
+}
+
+/// The instants from `first` on that lie before `end`, `period` apart.
+pub(super) fn every(period: Duration, first: &str, end: &str) -> Vec<Timestamp> {
+    let end = at(end);
+    std::iter::successors(Some(at(first)), |fire| Some(fire.saturating_add(period)))
+        .take_while(|fire| *fire < end)
+        .collect()
+}
+
+pub(super) fn forbid(job: Job) -> Job {
+    Job { concurrency: ConcurrencyPolicy::Forbid, ..job }
+}
+
+pub(super) fn disable(world: &World, job: &str) -> Command {
+    let (job, revision) = (name(job), world.status(job).revision);
+    Command::SetDisabled { job, revision, disabled: true, first: None }
+}
+
+pub(super) fn run(world: &World, job: &str, is_forced: bool) -> Fire {
+    let nodes = world.nodes();
+    let run = ManualRun {
+        job: &name(job),
+        now: world.now(),
+        nodes: &nodes,
+        region: "global",
+        seed: 1,
+        is_forced,
+    };
+    plan_manual(&world.tables, &run).unwrap()
 }
 
 /// Numbers for tests that throw dice; the seed is in the message of whatever fails.

@@ -15,7 +15,8 @@
 //!   what is left to do.
 //! * An idle engine asks to be woken, and does nothing else.
 //!
-//! Checked by `engine_test`, and by `harness`, which runs days of schedules against a model.
+//! Checked by one `_test` for each of its promises, and by `harness`, which runs days of schedules
+//! against a model.
 //!
 //! May use: everything in `kernel`.
 
@@ -32,11 +33,23 @@ mod scene;
 mod term;
 
 #[cfg(test)]
+mod catch_up_test;
+#[cfg(test)]
+mod claims_test;
+#[cfg(test)]
+mod clock_test;
+#[cfg(test)]
+mod endings_test;
+#[cfg(test)]
 mod engine_test;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod outage_test;
+#[cfg(test)]
+mod overlap_test;
+#[cfg(test)]
+mod rounds_test;
 
 pub use effect::{Effect, Observation};
 pub use engine::{Engine, EngineConfig};
