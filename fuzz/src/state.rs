@@ -112,7 +112,16 @@ fn use_rows(tables: &mut MemoryTables) {
         if let Ok(Some(view)) = query::job(tables, &job) {
             let (revision, disabled) = (view.status.revision, !view.job.disabled);
             let toggled = job.clone();
-            change(tables, Command::SetDisabled { job: toggled, revision, disabled, first: None });
+            change(
+                tables,
+                Command::SetDisabled {
+                    job: toggled,
+                    revision,
+                    disabled,
+                    first: None,
+                    overdue: None,
+                },
+            );
         }
         change(tables, Command::DeleteExecutions { job: job.clone() });
         change(tables, Command::DeleteJob { job });

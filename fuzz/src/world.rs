@@ -30,7 +30,7 @@ fn node(text: &str) -> NodeName {
 }
 
 fn write(job: Job, first: Option<Timestamp>) -> JobWrite {
-    JobWrite { job, first, if_revision: None, restored: None }
+    JobWrite { job, first, overdue: None, if_revision: None, restored: None }
 }
 
 /// `revision` is that of the job's write: they are counted over all jobs.
@@ -104,7 +104,13 @@ pub fn samples() -> Vec<Entry> {
         start(&DueRow { at: at(130), job: name("b"), kind: DueKind::Schedule }, 2, true),
         Command::Cancel { job: name("b"), execution: id(130) },
         Command::ApplyJobs(Box::new(declared)),
-        Command::SetDisabled { job: name("c"), revision: 3, disabled: true, first: None },
+        Command::SetDisabled {
+            job: name("c"),
+            revision: 3,
+            disabled: true,
+            first: None,
+            overdue: None,
+        },
         Command::SetPaused { paused: true },
         Command::Withdraw {
             job: name("b"),

@@ -234,12 +234,14 @@ impl Cluster {
         let node = self.node()?;
         for _ in 0..MOVED_TRIES_MAX {
             let mut view = self.job_view(name)?;
+            let stored = view.job.clone();
             view.job.disabled = decide(view.job.disabled);
             let command = Command::SetDisabled {
                 job: name.clone(),
                 revision: view.status.revision,
                 disabled: view.job.disabled,
                 first: node.first_due(&view.job)?,
+                overdue: node.overdue(&stored, view.status.next),
             };
             match node.propose_one(command).await {
                 Ok(outcome) => return as_written(self.job(name.as_str()), view.job, &outcome),

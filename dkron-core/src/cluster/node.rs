@@ -18,7 +18,7 @@ use crate::kernel::dispatch::{self, ManualRun, ManualRunError, first_due};
 use crate::kernel::model::{Job, JobName, ModelError, NodeName, NodeView};
 use crate::kernel::schedule::{Schedule, ScheduleContext};
 use crate::kernel::state::{
-    Command, Envelope, Fire, JobWrite, Outcome, Rejection, TableError, query,
+    Command, Envelope, Fire, JobWrite, Outcome, Overdue, Rejection, TableError, query,
 };
 use crate::kernel::time::Timestamp;
 use crate::kernel::time::Zone;
@@ -108,7 +108,20 @@ impl Node {
             });
         }
         let first = self.first_due(&job)?;
-        Ok(JobWrite { job, first, if_revision: None, restored: None })
+        let overdue = self.query(|view| {
+            let next = query::status(view, &job.name)?.and_then(|status| status.next);
+            match next.filter(|next| *next <= self.now()) {
+                Some(_) => Ok(query::definition(view, &job.name)?.zip(next)),
+                None => Ok(None),
+            }
+        })?;
+        let overdue = overdue.and_then(|(stored, next)| self.overdue(&stored, Some(next)));
+        Ok(JobWrite { job, first, overdue, if_revision: None, restored: None })
+    }
+
+    /// Computes what a stored job has due already.
+    pub(super) fn overdue(&self, stored: &Job, next: Option<Timestamp>) -> Option<Overdue> {
+        dispatch::overdue(stored, next, self.now(), self.zone)
     }
 
     /// Computes when a job is due first, were it new now.

@@ -26,6 +26,7 @@ mod facts;
 mod fires;
 mod first_due;
 mod manual;
+mod overdue;
 mod overlap;
 mod plan;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod withdraw;
 
 pub use first_due::first_due;
 pub use manual::{ManualRun, ManualRunError, plan_manual};
+pub use overdue::overdue;
 pub use plan::{Circumstances, Plan, plan_due};
 pub use schedules::Schedules;
 pub use waiting::{Waiting, WaitingRows};

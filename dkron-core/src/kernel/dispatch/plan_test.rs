@@ -80,7 +80,7 @@ impl Desk {
     }
 
     fn write(&mut self, job: Job, first: Option<Timestamp>) {
-        let write = JobWrite { job, first, if_revision: None, restored: None };
+        let write = JobWrite { job, first, overdue: None, if_revision: None, restored: None };
         let outcome = self.apply([Command::SetJob(Box::new(write))]).0.remove(0);
         assert!(matches!(outcome, Outcome::Written { .. }), "{outcome:?}");
     }
@@ -197,7 +197,13 @@ fn a_plan_ends_at_its_size_and_the_next_goes_on() {
 fn a_disabled_job_is_not_due() {
     let mut desk = Desk::with([job("a", "0 * * * * *")]);
     let revision = query::revision(&desk.tables, &name("a")).unwrap();
-    desk.apply([Command::SetDisabled { job: name("a"), revision, disabled: true, first: None }]);
+    desk.apply([Command::SetDisabled {
+        job: name("a"),
+        revision,
+        disabled: true,
+        first: None,
+        overdue: None,
+    }]);
 
     check(&desk.decide("00:01:00"), &[]);
 }
@@ -490,7 +496,13 @@ fn a_retry_of_a_disabled_job_is_skipped() {
     desk.decide("00:01:00");
     desk.finish("a", ExecutionState::Failed);
     let revision = query::revision(&desk.tables, &name("a")).unwrap();
-    desk.apply([Command::SetDisabled { job: name("a"), revision, disabled: true, first: None }]);
+    desk.apply([Command::SetDisabled {
+        job: name("a"),
+        revision,
+        disabled: true,
+        first: None,
+        overdue: None,
+    }]);
 
     check(&desk.decide("00:01:05"), &["00:01:05 skip 1 to 00:01:05 Disabled -> never"]);
 }

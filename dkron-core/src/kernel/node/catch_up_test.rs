@@ -111,6 +111,7 @@ fn a_schedule_of_another_version_is_told_and_stays_due() {
     let write = crate::kernel::state::JobWrite {
         job: job("a", "@lunar"),
         first: Some(at("2030-01-01T00:01:00Z")),
+        overdue: None,
         if_revision: None,
         restored: None,
     };

@@ -52,7 +52,7 @@ pub(super) fn forbid(job: Job) -> Job {
 
 pub(super) fn disable(world: &World, job: &str) -> Command {
     let (job, revision) = (name(job), world.status(job).revision);
-    Command::SetDisabled { job, revision, disabled: true, first: None }
+    Command::SetDisabled { job, revision, disabled: true, first: None, overdue: None }
 }
 
 pub(super) fn run(world: &World, job: &str, is_forced: bool) -> Fire {
@@ -295,7 +295,7 @@ impl World {
     /// Writes a job, at once.
     pub(super) fn set(&mut self, job: Job) {
         let first = first_due(&job, self.now(), Zone::UTC).unwrap();
-        let write = JobWrite { job, first, if_revision: None, restored: None };
+        let write = JobWrite { job, first, overdue: None, if_revision: None, restored: None };
         let outcome = self.command(Command::SetJob(Box::new(write)));
         assert!(matches!(outcome, Outcome::Written { .. }), "{outcome:?}");
     }

@@ -58,6 +58,8 @@ pub enum Command {
         disabled: bool,
         /// When it is due next if this enables it; by the proposer's time-zone data.
         first: Option<Timestamp>,
+        /// As in a [`JobWrite`].
+        overdue: Option<Overdue>,
     },
     /// Deletes a job's history and zeroes its counters. Running executions stay.
     DeleteExecutions {
@@ -105,11 +107,25 @@ pub struct JobWrite {
     /// Taken when the job is new, its schedule changed, or the write enables it; otherwise the
     /// stored instant stands.
     pub first: Option<Timestamp>,
+    /// What the stored job has due already, if it has anything due: skipped if the write takes its
+    /// first instant away.
+    pub overdue: Option<Overdue>,
     /// Only if the stored job has this revision: 0 = only if there is none, `None` = whatever.
     pub if_revision: Option<u64>,
     /// Counters a client restores: the greater of stored and sent wins; `status` counts
     /// only if none is stored. `next` and what concerns kept executions is ignored.
     pub restored: Option<JobStatus>,
+}
+
+/// Instants of a stored job that have come and are not decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// The first of them: the row of the due table that the proposer saw.
+    pub first: Timestamp,
+    /// The last of them.
+    pub last: Timestamp,
+    /// How many there are, at least 1; a lower bound as in a [`Skip`](crate::Skip).
+    pub fires: u32,
 }
 
 /// What one program declares.

@@ -84,7 +84,8 @@ fn plain_job(text: &str) -> Job {
 }
 
 fn set(job: Job) -> Command {
-    let write = JobWrite { job, first: Some(at(60)), if_revision: None, restored: None };
+    let write =
+        JobWrite { job, first: Some(at(60)), overdue: None, if_revision: None, restored: None };
     Command::SetJob(Box::new(write))
 }
 
@@ -155,6 +156,7 @@ fn every_command() -> Vec<Command> {
     let write = JobWrite {
         job: Job { declared_by: Some("program".to_owned()), ..plain_job("declared") },
         first: None,
+        overdue: Some(Overdue { first: at(58), last: at(59), fires: 2 }),
         if_revision: Some(0),
         restored: Some(restored),
     };
@@ -185,7 +187,13 @@ fn every_command() -> Vec<Command> {
             token: 3,
             reason: SkipReason::Withdrawn,
         },
-        Command::SetDisabled { job: name("plain"), revision: 9, disabled: true, first: None },
+        Command::SetDisabled {
+            job: name("plain"),
+            revision: 9,
+            disabled: true,
+            first: None,
+            overdue: Some(Overdue { first: at(58), last: at(59), fires: 2 }),
+        },
         Command::DeleteExecutions { job: name("child") },
         Command::DeleteJob { job: name("parent") },
     ];

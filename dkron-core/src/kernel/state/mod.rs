@@ -43,8 +43,8 @@ mod table;
 pub use apply::apply;
 pub use codec::{DecodeError, decode_entry, encode_entry};
 pub use command::{
-    ApplyJobs, Command, DueKind, DueRow, Entry, Envelope, Fire, JobWrite, Report, RequestId,
-    StoredOutput, Target, Verdict,
+    ApplyJobs, Command, DueKind, DueRow, Entry, Envelope, Fire, JobWrite, Overdue, Report,
+    RequestId, StoredOutput, Target, Verdict,
 };
 pub use event::{Claim, Event, JobChange};
 #[cfg(any(test, feature = "testing"))]

@@ -36,7 +36,7 @@ pub(in super::super) fn child(text: &str, parent: &str) -> Job {
 }
 
 pub(in super::super) fn write(job: Job, first: Option<Timestamp>) -> JobWrite {
-    JobWrite { job, first, if_revision: None, restored: None }
+    JobWrite { job, first, overdue: None, if_revision: None, restored: None }
 }
 
 /// Tables with a clock.

@@ -2,10 +2,11 @@
 
 use super::parents::{Forest, children, has_children};
 use super::{Apply, Stop, half_a_job};
-use crate::kernel::model::{Job, JobName, JobStatus, RunStatus};
+use crate::kernel::model::{Cause, Job, JobName, JobStatus, RunStatus, Skip, SkipReason};
 use crate::kernel::state::codec::{JobRecord, Scratch, StatusRow};
 use crate::kernel::state::{
-    Event, JobChange, JobWrite, Outcome, Rejection, Table, TableError, TablesMut, keys, rows,
+    Event, JobChange, JobWrite, Outcome, Overdue, Rejection, Table, TableError, TablesMut, keys,
+    rows,
 };
 use crate::kernel::time::Timestamp;
 use crate::limits::{DECLARED_BY_BYTES_MAX, JOB_BYTES_MAX};
@@ -62,6 +63,7 @@ impl<T: TablesMut> Apply<'_, T> {
             return Err(half_a_job());
         }
         let is_definition_changed = old.as_ref() != Some(job);
+        let is_rescheduled = old.as_ref().is_some_and(|old| old.schedule != job.schedule);
 
         let mut row = old_row.clone().unwrap_or_default();
         if let Some(restored) = &write.restored {
@@ -70,7 +72,7 @@ impl<T: TablesMut> Apply<'_, T> {
         if is_definition_changed {
             self.counters.revision = self.counters.revision.saturating_add(1);
             row.status.revision = self.counters.revision;
-            if old.as_ref().is_some_and(|old| old.schedule != job.schedule) {
+            if is_rescheduled {
                 row.status.last_fire = None;
             }
         }
@@ -83,11 +85,40 @@ impl<T: TablesMut> Apply<'_, T> {
             self.tables.put(Table::Jobs, job.name.as_str().as_bytes(), record.bytes())?;
             self.move_edges(old.as_ref(), job)?;
         }
-        self.move_schedule(&job.name, old_row.and_then(|row| row.status.next), row.status.next)?;
+        let old_next = old_row.and_then(|row| row.status.next);
+        let skipped = self.skip_overdue(write, old_next, &mut row)?;
+        if !is_rescheduled {
+            row.status.last_fire = row.status.last_fire.max(skipped);
+        }
+        self.move_schedule(&job.name, old_next, row.status.next)?;
         self.save_status(&job.name, &row)?;
         let change = if old.is_some() { JobChange::Updated } else { JobChange::Created };
         self.events.push(Event::JobChanged { job: job.name.clone(), change });
         Ok((row.status.revision, Some(change)))
+    }
+
+    /// Files the outcome of instants that had come undecided when a write took them away; returns
+    /// the last of them.
+    fn skip_overdue(
+        &mut self,
+        write: &JobWrite,
+        old_next: Option<Timestamp>,
+        row: &mut StatusRow,
+    ) -> Result<Option<Timestamp>, TableError> {
+        let Some(first) = old_next.filter(|at| *at <= self.at && row.status.next != old_next)
+        else {
+            return Ok(None);
+        };
+        // Counted for another row: it was decided meanwhile, and this is the one after it.
+        let counted = write.overdue.filter(|overdue| overdue.first == first);
+        let Overdue { last, fires, .. } =
+            counted.unwrap_or(Overdue { first, last: first, fires: 1 });
+        let (job, last, fires) = (write.job.name.clone(), last.max(first), fires.max(1));
+        let reason = if write.job.disabled { SkipReason::Disabled } else { SkipReason::Withdrawn };
+        let skip = Skip { job, first, last, attempt: 1, fires, reason };
+        self.file_skip(row, &skip)?;
+        self.events.push(Event::Skipped { skip, cause: Cause::Schedule, is_fire_complete: true });
+        Ok(Some(last))
     }
 
     /// Moves what other tables hold of a definition.
@@ -123,7 +154,7 @@ impl<T: TablesMut> Apply<'_, T> {
         name: &JobName,
         revision: u64,
         disabled: bool,
-        first: Option<Timestamp>,
+        (first, overdue): (Option<Timestamp>, Option<Overdue>),
     ) -> Result<Outcome, Stop> {
         let stored = self.status_of(name)?.status.revision;
         if stored != revision {
@@ -131,7 +162,7 @@ impl<T: TablesMut> Apply<'_, T> {
         }
         let mut job = rows::job(self.tables, name)?.ok_or_else(half_a_job)?;
         job.disabled = disabled;
-        let write = JobWrite { job, first, if_revision: None, restored: None };
+        let write = JobWrite { job, first, overdue, if_revision: None, restored: None };
         let mut record = Scratch::default();
         record.encode(&JobRecord::new(&write.job));
         let (revision, _) = self.write_job(Checked { write: &write, record })?;

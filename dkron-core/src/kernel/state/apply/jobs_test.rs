@@ -1,8 +1,12 @@
 //! What writes and deletes of jobs change, and what they refuse.
 
-use crate::kernel::model::{DstPolicy, ExecutionState, Job, JobStatus, RunStatus, SkipReason};
+use crate::kernel::model::{
+    DstPolicy, ExecutionState, Job, JobStatus, RunStatus, Skip, SkipReason,
+};
 use crate::kernel::state::apply::harness::{World, at, child, job, kinds, name, write};
-use crate::kernel::state::{Command, Event, JobChange, JobWrite, Outcome, Rejection, query};
+use crate::kernel::state::{
+    Command, Event, JobChange, JobWrite, Order, Outcome, Overdue, Rejection, query,
+};
 use crate::kernel::time::Timestamp;
 use crate::limits::{JOB_BYTES_MAX, PARENT_DEPTH_MAX};
 
@@ -79,7 +83,7 @@ fn a_disabled_job_is_not_due_and_is_again_once_enabled() {
     let revision = world.set(job("a"));
     let toggle = |revision, disabled, first| {
         let job = name("a");
-        Command::SetDisabled { job, revision, disabled, first }
+        Command::SetDisabled { job, revision, disabled, first, overdue: None }
     };
     let Outcome::Written { revision: second } = world.run(toggle(revision, true, None)) else {
         panic!("refused")
@@ -97,6 +101,46 @@ fn a_disabled_job_is_not_due_and_is_again_once_enabled() {
     );
     world.run(toggle(second, false, Some(at(99))));
     assert_eq!(world.status("a").next, Some(at(99)));
+}
+
+/// What the skips of "a", due at 60, are after `write` at 65: first, last, fires, reason.
+#[track_caller]
+fn check_overdue(overdue: Option<Overdue>, change: impl FnOnce(&mut Job), want: Option<&Skip>) {
+    let mut world = World::new();
+    world.set(job("a"));
+    world.now = at(65);
+    let mut changed = job("a");
+    change(&mut changed);
+    let write = JobWrite { overdue, ..write(changed, Some(at(120))) };
+
+    world.run(Command::SetJob(Box::new(write)));
+
+    let skips = query::skips(&world.tables, &name("a"), Order::Ascending, 9).unwrap();
+    assert_eq!(skips.iter().collect::<Vec<_>>(), want.into_iter().collect::<Vec<_>>());
+    let is_told = |event: &Event| matches!(event, Event::Skipped { .. });
+    assert_eq!(world.events.iter().filter(|event| is_told(event)).count(), skips.len());
+}
+
+#[test]
+fn an_instant_that_a_write_takes_away_after_it_has_come_is_skipped() {
+    let skip = |last, fires, reason| Skip {
+        job: name("a"),
+        first: at(60),
+        last: at(last),
+        attempt: 1,
+        fires,
+        reason,
+    };
+    let counted = Some(Overdue { first: at(60), last: at(64), fires: 5 });
+    let one = skip(60, 1, SkipReason::Disabled);
+    check_overdue(None, |job| job.disabled = true, Some(&one));
+    let five = skip(64, 5, SkipReason::Disabled);
+    check_overdue(counted, |job| job.disabled = true, Some(&five));
+    let moved = skip(64, 5, SkipReason::Withdrawn);
+    check_overdue(counted, |job| job.schedule = "0 0 * * * *".into(), Some(&moved));
+    let stale = Some(Overdue { first: at(59), last: at(59), fires: 1 });
+    check_overdue(stale, |job| job.disabled = true, Some(&one));
+    check_overdue(counted, |job| job.owner = "x".into(), None);
 }
 
 #[test]
@@ -124,7 +168,13 @@ fn check_one_shot(schedule: &str) {
     assert_eq!(world.status("a").next, None, "a write does not repeat it");
     for disabled in [true, false] {
         let (job, revision) = (name("a"), world.status("a").revision);
-        world.run(Command::SetDisabled { job, revision, disabled, first: Some(at(99)) });
+        world.run(Command::SetDisabled {
+            job,
+            revision,
+            disabled,
+            first: Some(at(99)),
+            overdue: None,
+        });
         assert_eq!(world.status("a").next, None, "a toggle does not repeat it");
     }
     world.set(Job { schedule: format!("{schedule} "), ..once() });
@@ -332,7 +382,7 @@ fn what_is_not_there_is_not_found() {
     for command in [
         Command::DeleteJob { job: a() },
         Command::DeleteExecutions { job: a() },
-        Command::SetDisabled { job: a(), revision: 0, disabled: true, first: None },
+        Command::SetDisabled { job: a(), revision: 0, disabled: true, first: None, overdue: None },
     ] {
         assert_eq!(world.refused(command), Rejection::JobNotFound { job: a() });
     }

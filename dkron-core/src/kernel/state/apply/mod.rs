@@ -103,8 +103,8 @@ impl<T: TablesMut> Apply<'_, T> {
         let done = match command {
             Command::SetJob(write) => self.set_job(write),
             Command::DeleteJob { job } => self.delete_job(job),
-            Command::SetDisabled { job, revision, disabled, first } => {
-                self.set_disabled(job, *revision, *disabled, *first)
+            Command::SetDisabled { job, revision, disabled, first, overdue } => {
+                self.set_disabled(job, *revision, *disabled, (*first, *overdue))
             }
             Command::DeleteExecutions { job } => self.delete_executions(job),
             Command::ApplyJobs(declared) => self.apply_jobs(declared),

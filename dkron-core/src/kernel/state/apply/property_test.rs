@@ -121,14 +121,21 @@ impl Naive {
                     let result = (execution.attempt > 1).then_some(false);
                     self.end_row(execution.job.as_str(), key, result);
                 }
-                Event::Skipped { skip, .. } => {
-                    let Command::Fire(fire) = command else { panic!("{command:?}") };
-                    if let Some(DueRow { kind: DueKind::Retry { fire_time, cause, .. }, .. }) =
-                        fire.due
-                    {
-                        self.end_row(skip.job.as_str(), (fire_time, cause as u8), Some(false));
+                Event::Skipped { skip, .. } => match command {
+                    Command::Fire(fire) => {
+                        if let Some(DueRow {
+                            kind: DueKind::Retry { fire_time, cause, .. }, ..
+                        }) = fire.due
+                        {
+                            self.end_row(skip.job.as_str(), (fire_time, cause as u8), Some(false));
+                        }
                     }
-                }
+                    // A write took away what had come.
+                    Command::SetJob(_) | Command::SetDisabled { .. } | Command::ApplyJobs(_) => {
+                        assert_eq!(skip.attempt, 1, "{command:?}");
+                    }
+                    _ => panic!("{command:?}"),
+                },
                 Event::JobChanged { .. } | Event::CancelRequested(_) | Event::Paused(_) => {}
             }
         }
@@ -279,7 +286,13 @@ impl History {
                 let revision = query::revision(&self.world.tables, &name(text)).unwrap();
                 let disabled = self.random.one_in(2);
                 let first = Some(self.world.now.saturating_add(Duration::from_secs(60)));
-                Some(Command::SetDisabled { job: name(text), revision, disabled, first })
+                Some(Command::SetDisabled {
+                    job: name(text),
+                    revision,
+                    disabled,
+                    first,
+                    overdue: None,
+                })
             }
             19..23 => Some(self.random_declaration()),
             23..24 => Some(Command::SetPaused { paused: self.random.one_in(2) }),

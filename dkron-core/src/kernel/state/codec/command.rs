@@ -11,8 +11,8 @@ use super::status::{StatusRecord, StatusRow};
 use super::{Code, Malformed, OutputRecord};
 use crate::kernel::model::{Cause, ExecutionState};
 use crate::kernel::state::{
-    ApplyJobs, Command, DueKind, DueRow, Envelope, Fire, JobWrite, Report, RequestId, Target,
-    Verdict,
+    ApplyJobs, Command, DueKind, DueRow, Envelope, Fire, JobWrite, Overdue, Report, RequestId,
+    Target, Verdict,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +33,7 @@ enum CommandRecord<'a> {
         revision: u64,
         disabled: bool,
         first: Option<Time>,
+        overdue: Option<OverdueRecord>,
     },
     DeleteExecutions(&'a str),
     ApplyJobs {
@@ -58,8 +59,23 @@ struct JobWriteRecord<'a> {
     #[serde(borrow)]
     job: JobRecord<'a>,
     first: Option<Time>,
+    overdue: Option<OverdueRecord>,
     if_revision: Option<u64>,
     restored: Option<StatusRecord>,
+}
+
+/// First and last instant, and how many.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct OverdueRecord(Time, Time, u32);
+
+impl OverdueRecord {
+    fn new(overdue: Overdue) -> Self {
+        Self(time(overdue.first), time(overdue.last), overdue.fires)
+    }
+
+    fn to_overdue(self) -> Result<Overdue, Malformed> {
+        Ok(Overdue { first: to_time(self.0)?, last: to_time(self.1)?, fires: self.2 })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,11 +143,12 @@ impl<'a> CommandRecord<'a> {
         match command {
             Command::SetJob(write) => Self::SetJob(Box::new(JobWriteRecord::new(write))),
             Command::DeleteJob { job } => Self::DeleteJob(job.as_str()),
-            Command::SetDisabled { job, revision, disabled, first } => Self::SetDisabled {
+            Command::SetDisabled { job, revision, disabled, first, overdue } => Self::SetDisabled {
                 job: job.as_str(),
                 revision: *revision,
                 disabled: *disabled,
                 first: first.map(time),
+                overdue: overdue.map(OverdueRecord::new),
             },
             Command::DeleteExecutions { job } => Self::DeleteExecutions(job.as_str()),
             Command::ApplyJobs(apply) => Self::ApplyJobs {
@@ -156,11 +173,12 @@ impl<'a> CommandRecord<'a> {
         Ok(match self {
             Self::SetJob(write) => Command::SetJob(Box::new(write.to_write()?)),
             Self::DeleteJob(job) => Command::DeleteJob { job: to_job_name(job)? },
-            Self::SetDisabled { job, revision, disabled, first } => Command::SetDisabled {
+            Self::SetDisabled { job, revision, disabled, first, overdue } => Command::SetDisabled {
                 job: to_job_name(job)?,
                 revision: *revision,
                 disabled: *disabled,
                 first: to_optional_time(*first)?,
+                overdue: overdue.map(OverdueRecord::to_overdue).transpose()?,
             },
             Self::DeleteExecutions(job) => Command::DeleteExecutions { job: to_job_name(job)? },
             Self::ApplyJobs { declared_by, jobs, prune } => {
@@ -192,6 +210,7 @@ impl<'a> JobWriteRecord<'a> {
             name: write.job.name.as_str(),
             job: JobRecord::new(&write.job),
             first: write.first.map(time),
+            overdue: write.overdue.map(OverdueRecord::new),
             if_revision: write.if_revision,
             restored: write.restored.as_ref().map(restored),
         }
@@ -202,6 +221,7 @@ impl<'a> JobWriteRecord<'a> {
         Ok(JobWrite {
             job: self.job.to_job(&to_job_name(self.name)?)?,
             first: to_optional_time(self.first)?,
+            overdue: self.overdue.map(OverdueRecord::to_overdue).transpose()?,
             if_revision: self.if_revision,
             restored: restored.map(|row| row.status),
         })
