@@ -171,5 +171,12 @@ pub const RESTORE_TRIES_MAX: u32 = 32;
 /// state is open that long. The page says where to go on.
 pub const LIST_ROWS_PER_PAGE_MAX: usize = 1 << 14;
 
+/// How long the HTTP API waits for the head of a request, also on a connection that is kept open
+/// after an answer.
+pub const HTTP_HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long the HTTP API waits for the next bytes of a body.
+pub const HTTP_BODY_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// How long a proposal waits for its answer. It may still take effect later.
 pub const PROPOSAL_WAIT_MAX: Duration = Duration::from_secs(10);

@@ -5,6 +5,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::Listener as _;
+use dkron_core::limits::HTTP_HEAD_WAIT_MAX;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -50,18 +56,45 @@ impl HttpServer {
 
     /// Begins to answer.
     pub(super) fn serve(self, router: Router) -> Served {
+        self.serve_within(router, HTTP_HEAD_WAIT_MAX)
+    }
+
+    /// Begins to answer those who send the head of a request within `head_wait_max`.
+    fn serve_within(self, router: Router, head_wait_max: Duration) -> Served {
         let (stop, stopped) = oneshot::channel::<()>();
         let listener = BoundedListener::new(self.listener, affordable());
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async {
-            let _ = stopped.await;
-        });
-        let task = tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "api: the HTTP server has ended");
-            }
-        });
+        let task = tokio::spawn(accept(listener, router, head_wait_max, stopped));
         Served { stop, task }
     }
+}
+
+/// Takes connections and answers their requests until it is stopped; then lets those that are under
+/// way finish.
+async fn accept(
+    mut listener: BoundedListener,
+    router: Router,
+    head_wait_max: Duration,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head_wait_max);
+    let open = GracefulShutdown::new();
+    loop {
+        let (stream, _) = tokio::select! {
+            connection = listener.accept() => connection,
+            _ = &mut stopped => break,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // The client went away, or sent no request in time: nobody is left to tell.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "api: a connection has ended");
+            }
+        });
+    }
+    drop(listener);
+    open.shutdown().await;
 }
 
 /// An API that answers.
@@ -85,7 +118,11 @@ impl Served {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    const BOUND: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn a_taken_address_is_refused_with_a_message() {
@@ -93,5 +130,25 @@ mod tests {
         let taken = ("127.0.0.1".to_owned(), first.address().port());
         let error = HttpServer::bind(&taken).await.err().unwrap();
         assert!(error.contains("--http-addr"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn who_sends_no_request_in_time_is_let_go() {
+        let server = HttpServer::bind(&("127.0.0.1".to_owned(), 0)).await.unwrap();
+        let address = server.address();
+        let router = Router::new().fallback(async || "hello");
+        let served = server.serve_within(router, Duration::from_millis(100));
+        let ends = async |sent: &[u8]| {
+            let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+            client.write_all(sent).await.unwrap();
+            let mut answer = String::new();
+            let read = client.read_to_string(&mut answer);
+            tokio::time::timeout(BOUND, read).await.expect("the connection ends").unwrap();
+            answer
+        };
+
+        assert!(!ends(b"GET / HTTP/1.1\r\nhost:").await.contains("hello"));
+        assert!(ends(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.contains("hello"));
+        served.stop(BOUND).await;
     }
 }

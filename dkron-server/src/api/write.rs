@@ -6,6 +6,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use dkron_core::limits::HTTP_BODY_WAIT_MAX;
 use dkron_core::{Error, ErrorKind, JobView, WriteJob};
 use futures_util::StreamExt as _;
 
@@ -112,7 +113,13 @@ async fn receive(body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
     }
     let mut received = Vec::new();
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
+    let stalled = |_| {
+        let why = "Unable to parse payload: the body does not go on.".to_owned();
+        (StatusCode::REQUEST_TIMEOUT, why)
+    };
+    while let Some(chunk) =
+        tokio::time::timeout(HTTP_BODY_WAIT_MAX, chunks.next()).await.map_err(stalled)?
+    {
         let torn = "Unable to parse payload: the body is not transferred as its headers say.";
         let chunk = chunk.map_err(|_| (StatusCode::BAD_REQUEST, torn.to_owned()))?;
         if received.len() + chunk.len() > JOB_BODY_BYTES_MAX {

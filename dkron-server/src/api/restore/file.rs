@@ -6,6 +6,7 @@ use std::path::Path;
 use axum::extract::Multipart;
 use axum::extract::multipart::Field;
 use axum::http::StatusCode;
+use dkron_core::limits::HTTP_BODY_WAIT_MAX;
 use dkron_core::{Error, JobName, Zone};
 
 use super::order::Order;
@@ -56,6 +57,15 @@ impl Refusal {
         Self { status: StatusCode::BAD_REQUEST, reason: reason.into() }
     }
 
+    fn stalled() -> Self {
+        let reason = "the file does not go on".to_owned();
+        Self { status: StatusCode::REQUEST_TIMEOUT, reason }
+    }
+
+    fn is_stall(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT
+    }
+
     fn broken_spool(error: &std::io::Error) -> Self {
         let reason = format!("spool the backup: {error}");
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, reason }
@@ -76,13 +86,19 @@ impl Backup {
         spool_dir: &Path,
     ) -> Result<Option<Self>, Refusal> {
         let mut received = None;
-        while let Ok(Some(mut field)) = form.next_field().await {
+        while let Ok(Ok(Some(mut field))) =
+            tokio::time::timeout(HTTP_BODY_WAIT_MAX, form.next_field()).await
+        {
             let is_file = field.name() == Some(FIELD)
                 && field.file_name().is_some_and(|name| !name.is_empty());
             if is_file && received.is_none() {
                 received = Some(Self::read(&mut field, server_zone, spool_dir).await);
             }
-            while let Ok(Some(_)) = field.chunk().await {}
+            if received.as_ref().is_some_and(|read| read.as_ref().is_err_and(Refusal::is_stall)) {
+                break;
+            }
+            let mut rest = async || tokio::time::timeout(HTTP_BODY_WAIT_MAX, field.chunk()).await;
+            while let Ok(Ok(Some(_))) = rest().await {}
         }
         received.transpose()
     }
@@ -95,7 +111,8 @@ impl Backup {
         let mut reader = Reader::new(server_zone, spool_dir)?;
         let mut elements = Elements::new(JOB_BODY_BYTES_MAX);
         loop {
-            let chunk = field.chunk().await;
+            let chunk = tokio::time::timeout(HTTP_BODY_WAIT_MAX, field.chunk()).await;
+            let chunk = chunk.map_err(|_| Refusal::stalled())?;
             match chunk.map_err(|_| Refusal::bad("the file ends in the middle"))? {
                 Some(chunk) => {
                     elements.push(&chunk, |job| reader.take(job)).map_err(refusal)?;
