@@ -37,7 +37,7 @@ impl Events {
 impl Cluster {
     /// Follows every change from now on: jobs, claims, skips, ends.
     ///
-    /// A follower that lags more than 4,096 events behind loses the oldest, and is told how many.
+    /// A follower that lags thousands of events behind loses the oldest, and is told how many.
     ///
     /// # Errors
     ///

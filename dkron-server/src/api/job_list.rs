@@ -1,6 +1,5 @@
 //! Answering a list of jobs, in pieces: memory does not grow with their number.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -71,11 +70,8 @@ impl Plan {
         }
         let moment = api.moment();
         let mut keyed = Vec::new();
-        api.cluster.walk_jobs(|view| {
-            if query.filter.accepts(&view) {
-                keyed.push((query.sort.key(&view, moment), view.job.name));
-            }
-            ControlFlow::Continue(())
+        walk_matching(api, &query.filter, |view| {
+            keyed.push((query.sort.key(&view, moment), view.job.name));
         })?;
         let total = keyed.len() as u64;
         Ok(Self { total, shown: Shown::Names(arrange(&query, keyed).into_iter()) })
@@ -84,11 +80,19 @@ impl Plan {
 
 fn count_matching(api: &Api, filter: &Filter) -> Result<u64, Error> {
     let mut total = 0;
-    api.cluster.walk_jobs(|view| {
-        total += u64::from(filter.accepts(&view));
-        ControlFlow::Continue(())
-    })?;
+    walk_matching(api, filter, |_| total += 1)?;
     Ok(total)
+}
+
+/// Shows every job that matches, by name.
+fn walk_matching(api: &Api, filter: &Filter, mut visit: impl FnMut(JobView)) -> Result<(), Error> {
+    let mut next_page = filter.to_query().map(|query| query.limit(JOBS_PER_PIECE));
+    while let Some(query) = next_page {
+        let page = api.cluster.list_jobs(&query)?;
+        page.jobs.into_iter().filter(|view| filter.accepts(view)).for_each(&mut visit);
+        next_page = page.next.map(|next| query.after(next));
+    }
+    Ok(())
 }
 
 /// Writes a list piece by piece.
@@ -153,12 +157,23 @@ impl ListWriter {
             return Ok(Vec::new());
         }
         let page = if filter.is_open() && *skip > 0 {
-            self.api.cluster.jobs_at(std::mem::take(skip), JOBS_PER_PIECE)?
+            let page = self.api.cluster.jobs_at(std::mem::take(skip), JOBS_PER_PIECE)?;
+            self.is_done = page.len() < JOBS_PER_PIECE;
+            self.last = page.last().map(|view| view.job.name.clone());
+            page
         } else {
-            self.api.cluster.jobs(self.last.as_ref(), JOBS_PER_PIECE)?
+            let Some(mut query) = filter.to_query() else {
+                self.is_done = true;
+                return Ok(Vec::new());
+            };
+            if let Some(last) = self.last.take() {
+                query = query.after(last);
+            }
+            let page = self.api.cluster.list_jobs(&query.limit(JOBS_PER_PIECE))?;
+            self.is_done = page.next.is_none();
+            self.last = page.next;
+            page.jobs
         };
-        self.is_done = page.len() < JOBS_PER_PIECE;
-        self.last = page.last().map(|view| view.job.name.clone());
         let mut views: Vec<_> = page.into_iter().filter(|view| filter.accepts(view)).collect();
         let passed_over = views.len().min(usize::try_from(*skip).unwrap_or(usize::MAX));
         views.drain(..passed_over);

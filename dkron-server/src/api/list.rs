@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use dkron_core::{JobName, JobView, Timestamp};
+use dkron_core::{JobName, JobQuery, JobView, RunStatus, Timestamp};
 
 use super::job_json::{Moment, shown_next, status_text};
 use super::query::Query;
@@ -70,6 +70,29 @@ impl Filter {
     /// Returns whether every job is listed.
     pub(super) fn is_open(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Returns what the store is asked for: at least the jobs that are listed; `None` if there can
+    /// be none.
+    pub(super) fn to_query(&self) -> Option<JobQuery> {
+        let mut query = JobQuery::new();
+        for (key, value) in &self.metadata {
+            query = query.metadata(key, value);
+        }
+        if let Some(disabled) = &self.disabled {
+            query = query.disabled(disabled.parse().ok()?);
+        }
+        if let Some(wanted) = &self.status {
+            let all = [
+                RunStatus::Untriggered,
+                RunStatus::Success,
+                RunStatus::Failed,
+                RunStatus::PartiallyFailed,
+            ];
+            let text = if wanted == "untriggered" { "" } else { wanted };
+            query = query.status(all.into_iter().find(|status| status_text(*status) == text)?);
+        }
+        Some(query)
     }
 
     /// Returns whether a job is listed.
@@ -212,6 +235,20 @@ mod tests {
         check("status=failed&metadata[team]=x", &["a"]);
         check("metadata[team]=", &[]);
         check("metadata=x", &["a", "b"]);
+    }
+
+    #[test]
+    fn the_store_is_asked_for_no_less_than_is_listed() {
+        let asked = |text: &str| list(text).filter.to_query();
+        let all = JobQuery::new();
+        assert_eq!(asked(""), Some(all.clone()));
+        assert_eq!(asked("q=x"), Some(all.clone()), "a text is looked for in two places");
+        assert_eq!(asked("metadata[a]=b"), Some(all.clone().metadata("a", "b")));
+        assert_eq!(asked("disabled=false"), Some(all.clone().disabled(false)));
+        let untriggered = all.clone().status(RunStatus::Untriggered);
+        assert_eq!(asked("status=untriggered"), Some(untriggered));
+        assert_eq!(asked("status=failed"), Some(all.status(RunStatus::Failed)));
+        assert_eq!((asked("disabled=1"), asked("status=odd")), (None, None));
     }
 
     #[test]
