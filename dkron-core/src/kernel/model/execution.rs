@@ -138,7 +138,8 @@ pub enum SkipReason {
     CaughtUp,
     /// It was found later than the job's `misfire_deadline` allows.
     TooLate,
-    /// It was claimed, but the job was deleted, disabled or cancelled before its instant.
+    /// It was claimed, but the job was deleted, disabled or cancelled before its instant; or its
+    /// instant had come undecided when a write gave the job another schedule or parent.
     Withdrawn,
     /// The instant was decided before: the job was written while the clock was behind that instant.
     AlreadyDecided,
