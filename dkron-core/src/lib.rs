@@ -50,8 +50,8 @@ pub use cluster::{
 pub use error::{Error, ErrorKind};
 pub use kernel::model::{
     CatchUpPolicy, Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Job, JobName,
-    JobStatus, LostRunPolicy, NameError, NodeName, ParseExecutionIdError, PlacementPolicy,
-    Retention, RetryBackoff, RunStatus, Skip, SkipReason,
+    JobStatus, LostRunPolicy, ModelError, NameError, NodeName, ParseExecutionIdError,
+    PlacementPolicy, Retention, RetryBackoff, RunStatus, Skip, SkipReason,
 };
 pub use kernel::state::query::{DayStats, JobView};
 pub use kernel::state::{Claim, Event, JobChange};
