@@ -10,10 +10,6 @@ use anyhow::{Context, Result, bail};
 use dkron_bench::report::Row;
 use dkron_bench::{Settings, apart, benches, report};
 
-/// That of the daemon.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const HELP: &str = "\
 Usage: dkron-bench [--scale F] [--dir DIR] [--json FILE] [--strict] [--list] [NAME...]
 

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::apply_thread::{ApplyThread, Progress};
-use super::leadership::{Leadership, follow, is_only_voter};
+use super::leadership::{Leadership, follow, is_only_voter, rest_if_alone};
 use super::log_storage::LogStorage;
 use super::machine::{Machine, MachineOver};
 use super::network::Network;
@@ -153,6 +153,7 @@ impl Consensus {
         let tasks = vec![
             tokio::spawn(follow(raft.server_metrics(), progress.clone(), leadership_sender)),
             tokio::spawn(proposer.run(proposals)),
+            tokio::spawn(rest_if_alone(raft.clone(), node.clone())),
             tokio::spawn(ask_for_snapshots(raft.clone(), policy)),
         ];
         let consensus = Self {

@@ -9,7 +9,7 @@ use openraft::type_config::alias::WatchReceiverOf;
 use tokio::sync::watch;
 
 use super::apply_thread::Progress;
-use super::raft_types::{PeerId, TypeConfig};
+use super::raft_types::{PeerId, Raft, TypeConfig};
 use crate::kernel::model::NodeName;
 
 /// Who leads, and since when.
@@ -84,6 +84,25 @@ fn leadership_of(server: &RaftServerMetrics<TypeConfig>, applied: Option<u64>) -
         term,
         // The first entry of a term follows everything of the terms before.
         has_applied_former_terms: is_leader && applied == Some(term),
+    }
+}
+
+/// Lets openraft's clock rest while `node` leads a cluster of itself alone: there is nobody to send
+/// a heartbeat to, and nobody else to elect. It is what an idle node would wake up for.
+///
+/// *Owner*: the node's runtime. *Inputs*: one watched value. *Ends* when openraft does.
+pub async fn rest_if_alone(raft: Raft, node: PeerId) {
+    let mut server = raft.server_metrics();
+    loop {
+        let is_resting = {
+            let now = server.borrow_watched();
+            let is_alone = now.membership_config.membership().nodes().count() == 1;
+            now.state == ServerState::Leader && is_alone && is_only_voter(&now, &node)
+        };
+        raft.runtime_config().tick(!is_resting);
+        if server.changed().await.is_err() {
+            return;
+        }
     }
 }
 
