@@ -16,15 +16,21 @@
 //! * Every skip has a reason (D2).
 //! * The work of a plan is bounded, however long nobody scheduled.
 //!
-//! Checked by `plan_test` and by the tests of `node`.
+//! Checked by `plan_test`, `late_test`, `follow_up_test` and by the tests of `node`.
 //!
 //! May use: `state`, `schedule`, `model`, `time`, `limits`, `error`.
 
 mod catch_up;
 mod chain;
+#[cfg(test)]
+mod desk;
 mod facts;
 mod fires;
 mod first_due;
+#[cfg(test)]
+mod follow_up_test;
+#[cfg(test)]
+mod late_test;
 mod manual;
 mod overdue;
 mod overlap;
