@@ -151,6 +151,10 @@ pub const LOOK_AHEAD_MIN: Duration = Duration::from_millis(5);
 /// on one instant.
 pub const LOOK_AHEAD_MAX: Duration = Duration::from_secs(1);
 
+/// How long before its instant a claim is handed to its node: at most. The node waits for the
+/// instant; a job that is changed later than this before a fire still fires by its old definition.
+pub const START_AHEAD_MAX: Duration = Duration::from_millis(1);
+
 /// Longest time after which the engine of a leader wants to look again, whatever is due.
 pub const WAKE_UP_MAX: Duration = Duration::from_secs(3_600);
 

@@ -110,6 +110,7 @@ impl<S: Store> Driver<S> {
     fn step(&mut self, input: Input<'_>) -> Result<(), Error> {
         let view = self.parts.store.read()?;
         let now = self.parts.clock.now();
+        self.parts.engine.start_ahead(self.parts.runs.start_ahead());
         self.parts.engine.step(&view, now, input, &mut self.effects).map_err(|error| {
             Error::new(ErrorKind::Storage, "decide what is due").with_source(error)
         })?;

@@ -7,8 +7,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Driver::run`]. `runs` is the node's side of a claim, `reports` brings results back, `watch`
-//! tells those who wait.
+//! [`Driver::run`]. `runs` is the node's side of a claim, `starts` how runs begin, `reports` brings
+//! results back, `watch` tells those who wait.
 //!
 //! # Concurrency
 //!
@@ -23,6 +23,7 @@ mod news;
 mod packing;
 mod reports;
 mod runs;
+mod starts;
 mod watch;
 
 pub use loop_thread::{Driver, DriverParts};

@@ -1,30 +1,29 @@
 //! The runs of this node: each claim is started once, followed, and its end reported.
 //!
+//! How runs begin, and when, is in `starts`.
+//!
 //! # Concurrency
 //!
-//! One task per run. *Owner*: the node's runtime. *Inputs*: the claim and its cancel token.
-//! *Bound*: as many as there are claims for this node. *Ends* with its report handed to `reports`.
+//! A run that does not end in its first step has a task. *Owner*: the node's runtime. *Inputs*: the
+//! claim and its cancel token. *Bound*: as many as there are claims for this node. *Ends* with its
+//! report handed to `reports`.
 //! A run stays in `live` until its report is acknowledged, so that a claim sent twice starts once.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::packing;
-use crate::kernel::model::{Execution, ExecutionState, Job};
+use super::starts::{Start, Starts};
+use crate::kernel::model::{Execution, ExecutionState};
 use crate::kernel::state::{Claim, Report};
 use crate::kernel::time::Timestamp;
 use crate::ports::{Clock, Executors, OutputCapture, RunContext, RunEnd, RunOutcome};
-
-/// Starts that one task makes the tasks of: a task made on a thread of the runtime costs less than
-/// one made from outside.
-const STARTS_PER_TASK_MAX: usize = 64;
 
 /// A run that has started and whose report is not acknowledged yet.
 #[derive(Clone)]
@@ -41,42 +40,12 @@ pub struct LiveRun {
     is_kept: bool,
 }
 
-/// A claim about to start.
-struct Start {
-    job: Arc<Job>,
-    context: RunContext,
-    /// Taken once it is among the live runs.
-    run: Option<LiveRun>,
-}
-
-impl Start {
-    fn new(claim: Claim, now: Timestamp) -> Self {
-        let Claim { mut execution, job, .. } = claim;
-        execution.started_at = now;
-        let output = OutputCapture::new();
-        let cancel = CancellationToken::new();
-        let context = RunContext {
-            job: execution.job.to_shared(),
-            execution: execution.id.to_string().into(),
-            fire_time: execution.fire_time,
-            attempt: execution.attempt,
-            token: execution.token,
-            instance: execution.instance,
-            config: Arc::new(job.executor_config.clone()),
-            timeout: job.timeout,
-            output: output.writer(),
-            cancel: cancel.clone(),
-        };
-        let run = LiveRun { execution, output, cancel, has_ended: false, is_kept: false };
-        Self { job, context, run: Some(run) }
-    }
-}
-
 /// Starts claims on this node and keeps track of them.
 pub struct Runs {
-    executors: Arc<dyn Executors>,
-    clock: Arc<dyn Clock>,
-    runtime: Handle,
+    pub(super) executors: Arc<dyn Executors>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) runtime: Handle,
+    pub(super) starts: Starts,
     reports: mpsc::UnboundedSender<Report>,
     /// By fencing token: unique for every claim of the cluster.
     live: Mutex<HashMap<u64, LiveRun>>,
@@ -93,41 +62,33 @@ impl Runs {
         runtime: Handle,
         reports: mpsc::UnboundedSender<Report>,
     ) -> Self {
+        let starts = Starts::new(runtime.metrics().num_workers());
         let live = Mutex::new(HashMap::new());
-        Self { executors, clock, runtime, reports, live, ended: Notify::new() }
+        Self { executors, clock, runtime, starts, reports, live, ended: Notify::new() }
     }
 
-    /// Starts claims, but for those that have been started before. Returns at once.
+    /// Starts claims, each at its instant, but for those that have been started before. Returns at
+    /// once.
     pub fn start(self: &Arc<Self>, claims: impl IntoIterator<Item = Claim>) {
         let now = self.clock.now();
-        let mut starts: Vec<_> = claims.into_iter().map(|claim| Start::new(claim, now)).collect();
+        let (mut starts, mut runs): (Vec<_>, Vec<_>) =
+            claims.into_iter().map(|claim| prepare(claim, now)).unzip();
         let mut live = self.lock();
-        starts.retain_mut(|start| match live.entry(start.context.token) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(slot) => start.run.take().map(|run| slot.insert(run)).is_some(),
+        let mut runs = runs.drain(..);
+        starts.retain(|start: &Start| match (live.entry(start.context.token), runs.next()) {
+            (Entry::Vacant(slot), Some(run)) => {
+                slot.insert(run);
+                true
+            }
+            _ => false,
         });
         drop(live);
-        while starts.len() > STARTS_PER_TASK_MAX {
-            let some = starts.split_off(starts.len() - STARTS_PER_TASK_MAX);
-            let runs = Arc::clone(self);
-            self.runtime.spawn(async move { runs.spawn(some) });
-        }
-        self.spawn(starts);
+        self.begin(starts);
     }
 
-    /// Makes a task of each start.
-    fn spawn(self: &Arc<Self>, starts: Vec<Start>) {
-        for Start { job, context, .. } in starts {
-            let (runs, token) = (Arc::clone(self), context.token);
-            self.runtime.spawn(async move {
-                let run = async { runs.executors.run(&job.executor, context).await };
-                let end = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| RunEnd {
-                    outcome: RunOutcome::Failed,
-                    error: Some("the executor panicked; please report it".to_owned()),
-                });
-                runs.finish(token, end);
-            });
-        }
+    /// Returns how long before their instants claims are best handed in.
+    pub fn start_ahead(&self) -> Duration {
+        self.starts.ahead()
     }
 
     /// Asks a run for its end; nothing happens if it is not here.
@@ -199,7 +160,7 @@ impl Runs {
     }
 
     /// Turns the end of a run into its report.
-    fn finish(&self, token: u64, end: RunEnd) {
+    pub(super) fn finish(&self, token: u64, end: RunEnd) {
         let finished_at = self.clock.now();
         let mut live = self.lock();
         let Some(run) = live.get_mut(&token) else { return };
@@ -229,4 +190,26 @@ impl Runs {
         // A panic while the lock was held leaves a map that is still whole.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes everything that a run needs.
+fn prepare(claim: Claim, now: Timestamp) -> (Start, LiveRun) {
+    let Claim { mut execution, job, start_at, .. } = claim;
+    execution.started_at = now.max(start_at);
+    let output = OutputCapture::new();
+    let cancel = CancellationToken::new();
+    let context = RunContext {
+        job: execution.job.to_shared(),
+        execution: execution.id.to_string().into(),
+        fire_time: execution.fire_time,
+        attempt: execution.attempt,
+        token: execution.token,
+        instance: execution.instance,
+        config: Arc::new(job.executor_config.clone()),
+        timeout: job.timeout,
+        output: output.writer(),
+        cancel: cancel.clone(),
+    };
+    let run = LiveRun { execution, output, cancel, has_ended: false, is_kept: false };
+    (Start { job, context, at: start_at }, run)
 }

@@ -36,10 +36,11 @@ impl Claims {
         Some((claim, is_ours))
     }
 
-    /// Takes out the first claim whose instant has come; tells whether it was committed in this
-    /// term.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(Claim, bool)> {
-        let (_, token) = self.by_time.first().copied().filter(|(start_at, _)| *start_at <= now)?;
+    /// Takes out the first claim that starts at `until` or before; tells whether it was committed
+    /// in this term.
+    pub(super) fn pop_due(&mut self, until: Timestamp) -> Option<(Claim, bool)> {
+        let (_, token) =
+            self.by_time.first().copied().filter(|(start_at, _)| *start_at <= until)?;
         self.remove(token)
     }
 

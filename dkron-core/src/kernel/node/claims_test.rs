@@ -51,6 +51,27 @@ fn a_job_rewritten_between_claim_and_instant_runs_the_instant_once() {
 }
 
 #[test]
+fn a_claim_is_handed_out_ahead_as_far_as_asked_for_and_no_farther() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.commit = MS;
+    world.set(job("a", "0 * * * * *"));
+    world.set(job("b", "0 * * * * *"));
+    world.start_ahead(MS / 2);
+    world.run_until("2030-01-01T00:00:59.9994Z");
+    assert_eq!((world.claims.len(), world.handed), (2, 0));
+
+    world.command(disable(&world, "a"));
+    world.run_until("2030-01-01T00:00:59.9996Z");
+    assert_eq!(world.handed, 1);
+    world.command(disable(&world, "b"));
+    world.run_for(MIN / 2);
+
+    assert_eq!(world.started("a"), [""; 0], "changed before it was handed out");
+    assert_eq!(world.started("b"), ["2030-01-01T00:01:00Z"], "changed when its node had it");
+    assert_eq!(world.starts[0].at, at("2030-01-01T00:01:00Z"));
+}
+
+#[test]
 fn a_claim_cancelled_before_its_instant_never_starts() {
     let mut world = World::new("2030-01-01T00:00:00Z");
     world.set(job("a", "0 * * * * *"));

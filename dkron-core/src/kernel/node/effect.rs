@@ -22,9 +22,12 @@ pub enum Effect {
         /// What to propose; at least one.
         commands: Vec<Command>,
     },
-    /// Hand this claim to its node, now: its instant has come. It was not handed out before.
+    /// Hand this claim to its node, now: its instant has come, or is ahead by no more than the
+    /// engine was told ([`Engine::start_ahead`](super::Engine::start_ahead)), and the node waits
+    /// for it. It was not handed out before.
     Start(Claim),
-    /// Hand this claim to its node, now, though an earlier leader may have done so.
+    /// Hand this claim to its node, as with [`Effect::Start`], though an earlier leader may have
+    /// done so.
     ///
     /// The node starts it unless it knows its token, and that holds although a node forgets an
     /// execution once its end is acknowledged: first it looks whether it knows the token, and only

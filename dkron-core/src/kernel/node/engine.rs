@@ -1,5 +1,7 @@
 //! The step function.
 
+use std::time::Duration;
+
 use super::clock::{Course, EngineClock};
 use super::nodes::Nodes;
 use super::scene::Scene;
@@ -8,6 +10,7 @@ use super::{Effect, Input, Observation};
 use crate::kernel::dispatch::Schedules;
 use crate::kernel::state::{TableError, Tables};
 use crate::kernel::time::{Timestamp, Zone};
+use crate::limits::START_AHEAD_MAX;
 
 /// What an engine is made for.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Engine {
     term: Option<Term>,
     is_draining: bool,
     wakeup: Option<Timestamp>,
+    /// How long before their instants claims are handed out.
+    start_ahead: Duration,
 }
 
 impl Engine {
@@ -47,7 +52,14 @@ impl Engine {
             term: None,
             is_draining: false,
             wakeup: None,
+            start_ahead: Duration::ZERO,
         }
+    }
+
+    /// From the next step on hands claims out so long before their instants, at most
+    /// [`START_AHEAD_MAX`]; at first, at their instants.
+    pub fn start_ahead(&mut self, span: Duration) {
+        self.start_ahead = span.min(START_AHEAD_MAX);
     }
 
     /// Takes one piece of news at the instant `now`, and appends what is to be done to `effects`.
@@ -101,6 +113,7 @@ impl Engine {
             views: nodes,
             region: &self.region,
             schedules: &mut self.schedules,
+            start_ahead: self.start_ahead,
             effects,
         };
         term.take_seat(&mut scene)?;

@@ -136,6 +136,8 @@ pub(super) struct World {
     serial: u64,
     processes: BTreeMap<NodeName, Process>,
 
+    /// How long before their instants claims are handed out.
+    start_ahead: Duration,
     /// How long a commit takes.
     pub(super) commit: Duration,
     /// How long runs of a job take; those not named take none.
@@ -173,6 +175,7 @@ impl World {
             happenings: BTreeMap::new(),
             serial: 0,
             processes: BTreeMap::new(),
+            start_ahead: Duration::ZERO,
             commit: 2 * MS,
             run_time: BTreeMap::new(),
             failing: BTreeSet::new(),
@@ -247,8 +250,15 @@ impl World {
     pub(super) fn change_leader(&mut self) {
         self.settle_proposals();
         self.engine = engine();
+        self.engine.start_ahead(self.start_ahead);
         self.tell_nodes();
         self.lead();
+    }
+
+    /// From now on claims are handed out so long before their instants.
+    pub(super) fn start_ahead(&mut self, span: Duration) {
+        self.start_ahead = span;
+        self.engine.start_ahead(span);
     }
 
     /// The only process is killed and comes back `down` later.
@@ -435,8 +445,12 @@ impl World {
         let now = self.now();
         let execution = claim.execution;
         let (job, id) = (execution.job.clone(), execution.id.clone());
-        assert!(claim.start_at <= self.latest, "{job} {id} started ahead of its instant");
-        let time = self.run_time.get(&job).copied().unwrap_or_default();
+        let handed_until = self.latest.saturating_add(self.start_ahead);
+        assert!(claim.start_at <= handed_until, "{job} {id} handed out long before its instant");
+        // The process waits for the instant.
+        let now = now.max(claim.start_at.min(now.saturating_add(self.start_ahead)));
+        let wait = now.since(self.now());
+        let time = wait + self.run_time.get(&job).copied().unwrap_or_default();
         let Some(process) = self.processes.get_mut(&id.node) else { return };
         let is_for_it = process.view.instance == execution.instance;
         if !is_for_it || !process.known.insert(execution.token) {

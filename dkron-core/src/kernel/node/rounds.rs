@@ -165,7 +165,7 @@ impl Term {
 
     /// Returns when the next claim starts.
     pub(super) fn next_start<T>(&self, scene: &Scene<'_, T>) -> Option<Timestamp> {
-        self.claims.first_at().map(|start_at| scene.clock.wake_for(start_at))
+        self.claims.first_at().map(|start_at| scene.wake_to_start(start_at))
     }
 
     /// Returns when to look again.
@@ -176,7 +176,7 @@ impl Term {
         let (clock, shown) = (scene.clock, scene.clock.shown());
         let mut wakeup = shown.saturating_add(WAKE_UP_MAX);
         if let Some(start_at) = self.claims.first_at() {
-            wakeup = wakeup.min(clock.wake_for(start_at));
+            wakeup = wakeup.min(scene.wake_to_start(start_at));
         }
         if self.rounds.open.is_some() {
             return Ok(wakeup.min(shown.saturating_add(PAUSE_MAX)));

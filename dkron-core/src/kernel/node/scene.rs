@@ -1,5 +1,7 @@
 //! What one step has at hand.
 
+use std::time::Duration;
+
 use super::clock::EngineClock;
 use super::nodes::Nodes;
 use super::{Effect, Observation};
@@ -15,6 +17,8 @@ pub(super) struct Scene<'a, T> {
     pub(super) views: &'a [NodeView],
     pub(super) region: &'a str,
     pub(super) schedules: &'a mut Schedules,
+    /// How long before their instants claims are handed out.
+    pub(super) start_ahead: Duration,
     pub(super) effects: &'a mut Vec<Effect>,
 }
 
@@ -22,6 +26,11 @@ impl<T> Scene<'_, T> {
     /// Returns the time for decisions.
     pub(super) const fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Returns when to be woken for a claim that starts at this instant.
+    pub(super) fn wake_to_start(&self, start_at: Timestamp) -> Timestamp {
+        self.clock.wake_for(start_at.saturating_sub(self.start_ahead))
     }
 
     pub(super) fn note(&mut self, observation: Observation) {

@@ -214,9 +214,10 @@ impl Term {
         Ok(())
     }
 
-    /// Hands out the claims whose instant has come.
+    /// Hands out the claims whose instant has come, or is about to.
     pub(super) fn hand_out<T>(&mut self, scene: &mut Scene<'_, T>) {
-        while let Some((claim, is_ours)) = self.claims.pop_due(scene.now()) {
+        let until = scene.now().saturating_add(scene.start_ahead);
+        while let Some((claim, is_ours)) = self.claims.pop_due(until) {
             let cancel = claim.execution.is_cancel_requested.then(|| cancel_run(&claim.execution));
             let start = if is_ours { Effect::Start(claim) } else { Effect::StartAgain(claim) };
             scene.effects.push(start);

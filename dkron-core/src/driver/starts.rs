@@ -1,0 +1,195 @@
+//! How runs begin: each at its instant, and none in the way of the others.
+//!
+//! Claims are handed in shortly before their instant, so that everything is made and a thread is
+//! awake when it comes; how long before is learned from when that thread was there. A run takes its
+//! first step right where it begins, and gets a task only if it does not end in that step: fifty
+//! functions of one instant begin microseconds apart.
+//!
+//! # Concurrency
+//!
+//! *Starters* work through one queue, one for each thread of the runtime at the most: a first step
+//! that blocks its thread holds up nobody while another thread is free. *Owner*: the node's
+//! runtime. *Inputs*: the queue. *Bound*: the queue holds claims that are on record and have not
+//! begun. A starter *ends* when the queue is empty.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::task::{unconstrained, yield_now};
+use tokio::time::Instant;
+
+use super::Runs;
+use crate::kernel::model::Job;
+use crate::kernel::time::Timestamp;
+use crate::limits::START_AHEAD_MAX;
+use crate::ports::{RunContext, RunEnd, RunFuture, RunOutcome};
+
+/// How long a starter goes on before it lets other tasks of its thread have a turn.
+const TURN_MAX: Duration = Duration::from_millis(1);
+
+/// How long ahead claims are handed in before anything is learned.
+const AHEAD_FIRST: Duration = Duration::from_micros(200);
+
+/// A claim about to begin.
+pub(super) struct Start {
+    pub(super) job: Arc<Job>,
+    pub(super) context: RunContext,
+    /// Its instant.
+    pub(super) at: Timestamp,
+}
+
+/// The queue of starts, and what was learned about waiting for them.
+pub(super) struct Starts {
+    queue: Mutex<Queue>,
+    starters_max: usize,
+    ahead_ns: AtomicU64,
+}
+
+struct Queue {
+    starts: VecDeque<Start>,
+    /// Starters that are at work.
+    starters: usize,
+}
+
+impl Starts {
+    /// Begins with an empty queue, for so many threads.
+    pub(super) fn new(threads: usize) -> Self {
+        let ahead_ns = AtomicU64::new(nanoseconds(AHEAD_FIRST));
+        let queue = Mutex::new(Queue { starts: VecDeque::new(), starters: 0 });
+        Self { queue, starters_max: threads.max(1), ahead_ns }
+    }
+
+    /// Returns how long before their instants claims are best handed in.
+    pub(super) fn ahead(&self) -> Duration {
+        Duration::from_nanos(self.ahead_ns.load(Ordering::Relaxed))
+    }
+
+    /// Adds starts; returns how many starters are to be added.
+    fn add(&self, starts: Vec<Start>) -> usize {
+        let mut queue = self.lock();
+        queue.starts.extend(starts);
+        // Those at work are not counted on: each may be held up by the run that it has begun.
+        let added = queue.starts.len().min(self.starters_max - queue.starters);
+        queue.starters += added;
+        added
+    }
+
+    /// Takes the next start; without one, the starter that asks ends.
+    fn next(&self) -> Option<Start> {
+        let mut queue = self.lock();
+        let start = queue.starts.pop_front();
+        if start.is_none() {
+            queue.starters -= 1;
+            // A burst leaves no more behind than a few pages.
+            queue.starts.shrink_to(64);
+        }
+        start
+    }
+
+    /// Learns from a starter that was there at `now` for a start at `at`.
+    ///
+    /// Late counts in full, early for little: a thread that is early waits for some microseconds,
+    /// one that is late is late for all of its instant. What is later than any wait for a thread
+    /// tells nothing.
+    fn observe(&self, at: Timestamp, now: Timestamp) {
+        let (late, early) = (now.since(at), at.since(now));
+        if late > START_AHEAD_MAX {
+            return;
+        }
+        let ahead = (self.ahead() + late).saturating_sub(early / 64);
+        self.ahead_ns.store(nanoseconds(ahead.min(START_AHEAD_MAX)), Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // A panic while the lock was held leaves a queue that is still whole.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Runs {
+    /// Puts starts into the queue and sees to it that they begin.
+    ///
+    /// Called from outside the runtime: a task made on one of its threads may have to wait for that
+    /// thread.
+    pub(super) fn begin(self: &Arc<Self>, starts: Vec<Start>) {
+        for _ in 0..self.starts.add(starts) {
+            self.runtime.spawn(Arc::clone(self).work_through());
+        }
+    }
+
+    /// Begins what is in the queue.
+    async fn work_through(self: Arc<Self>) {
+        let mut turn = Instant::now();
+        let mut last = None;
+        while let Some(start) = self.starts.next() {
+            // One start of each instant tells when this thread was there.
+            if last.replace(start.at) != Some(start.at) {
+                self.starts.observe(start.at, self.clock.now());
+                self.wait_for(start.at).await;
+            }
+            self.take_first_step(start).await;
+            if turn.elapsed() > TURN_MAX {
+                yield_now().await;
+                turn = Instant::now();
+            }
+        }
+    }
+
+    /// Waits for an instant that is about to come; others may use the thread meanwhile.
+    async fn wait_for(&self, at: Timestamp) {
+        let begun = Instant::now();
+        // The bound is for a clock that is put back.
+        while self.clock.now() < at && begun.elapsed() < START_AHEAD_MAX {
+            std::thread::yield_now();
+            yield_now().await;
+        }
+    }
+
+    /// Begins a run; one that does not end at once goes on in a task of its own.
+    async fn take_first_step(self: &Arc<Self>, start: Start) {
+        let Start { job, context, .. } = start;
+        let token = context.token;
+        let begun = catch_unwind(AssertUnwindSafe(|| self.executors.run(&job.executor, context)));
+        let Ok(mut run) = begun else { return self.finish(token, panicked()) };
+        // The turn of a starter is measured by the clock, not by what its runs have used up.
+        let mut step = pin!(unconstrained(AssertUnwindSafe(&mut run).catch_unwind()));
+        let step = poll_fn(|context| Poll::Ready(step.as_mut().poll(context))).await;
+        match step {
+            Poll::Ready(end) => self.ended(token, run, end.unwrap_or_else(|_| panicked())),
+            Poll::Pending => {
+                let runs = Arc::clone(self);
+                self.runtime.spawn(async move {
+                    let end = AssertUnwindSafe(&mut run).catch_unwind().await;
+                    runs.ended(token, run, end.unwrap_or_else(|_| panicked()));
+                });
+            }
+        }
+    }
+
+    /// Lets go of a run that is over, and reports it.
+    fn ended(&self, token: u64, run: RunFuture, end: RunEnd) {
+        // Should it object, it is over all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
+        self.finish(token, end);
+    }
+}
+
+fn panicked() -> RunEnd {
+    let error = Some("the executor panicked; please report it".to_owned());
+    RunEnd { outcome: RunOutcome::Failed, error }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "starts_test.rs"]
+mod tests;

@@ -1,0 +1,204 @@
+//! Runs begin at their instant, whatever the others do.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, channel};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Notify, mpsc};
+
+use super::*;
+use crate::kernel::model::{Cause, Execution, ExecutionId, ExecutionState, JobName, NodeName};
+use crate::kernel::state::{Claim, Report};
+use crate::ports::{Clock, Executors};
+
+const BOUND: Duration = Duration::from_secs(20);
+
+struct Wall;
+
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        Timestamp::UNIX_EPOCH.saturating_add(since)
+    }
+}
+
+/// Runs that behave as the executor's name says.
+struct Kinds {
+    /// What the blocking run waits for.
+    gate: Mutex<Receiver<()>>,
+    /// What the patient run waits for.
+    notify: Arc<Notify>,
+    begun: std::sync::mpsc::Sender<(u64, Timestamp)>,
+}
+
+impl Executors for Kinds {
+    fn run(&self, executor: &str, context: RunContext) -> RunFuture {
+        self.begun.send((context.token, Wall.now())).unwrap();
+        match executor {
+            "blocks" => {
+                self.gate.lock().unwrap().recv_timeout(BOUND).unwrap();
+                Box::pin(std::future::ready(RunEnd::succeeded()))
+            }
+            "waits" => {
+                let notify = Arc::clone(&self.notify);
+                Box::pin(async move {
+                    notify.notified().await;
+                    RunEnd::succeeded()
+                })
+            }
+            "panics" => panic!("as told"),
+            "panics later" => Box::pin(async { panic!("as told") }),
+            _ => Box::pin(std::future::ready(RunEnd::succeeded())),
+        }
+    }
+}
+
+struct World {
+    runtime: Runtime,
+    runs: Arc<Runs>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    open: std::sync::mpsc::Sender<()>,
+    notify: Arc<Notify>,
+    begun: Receiver<(u64, Timestamp)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (sender, reports) = mpsc::unbounded_channel();
+        let (open, gate) = channel();
+        let (noted, begun) = channel();
+        let notify = Arc::new(Notify::new());
+        let kinds = Kinds { gate: Mutex::new(gate), notify: Arc::clone(&notify), begun: noted };
+        let handle = runtime.handle().clone();
+        let runs = Arc::new(Runs::new(Arc::new(kinds), Arc::new(Wall), handle, sender));
+        Self { runtime, runs, reports, open, notify, begun }
+    }
+
+    /// Starts runs at once, with tokens from `first` on.
+    fn start(&self, first: u64, executors: &[&str]) {
+        let claims = executors.iter().zip(first..);
+        self.runs.start(claims.map(|(executor, token)| claim(executor, token, Wall.now())));
+    }
+
+    /// Returns the next run that ended, and how.
+    fn ended(&mut self) -> (u64, ExecutionState) {
+        let next = async { tokio::time::timeout(BOUND, self.reports.recv()).await };
+        let report = self.runtime.block_on(next).unwrap().unwrap();
+        (report.token, report.state)
+    }
+
+    fn all_ended(&mut self, count: usize) -> BTreeMap<u64, ExecutionState> {
+        (0..count).map(|_| self.ended()).collect()
+    }
+}
+
+fn claim(executor: &str, token: u64, start_at: Timestamp) -> Claim {
+    let job = Job { executor: executor.to_owned(), ..Job::new(JobName::parse("job").unwrap()) };
+    let node = NodeName::parse("node").unwrap();
+    let execution = Execution {
+        job: job.name.clone(),
+        id: ExecutionId { due_ns: token, node },
+        fire_time: start_at,
+        cause: Cause::Schedule,
+        attempt: 1,
+        token,
+        instance: 1,
+        started_at: start_at,
+        finished_at: None,
+        state: ExecutionState::Running,
+        is_cancel_requested: false,
+        output_bytes_total: 0,
+    };
+    Claim { execution, job: Arc::new(job), revision: 1, start_at }
+}
+
+#[test]
+fn a_run_that_blocks_its_thread_holds_up_no_other() {
+    let mut world = World::new();
+    world.start(1, &["blocks", "quick", "quick", "quick"]);
+
+    let others = world.all_ended(3);
+    assert_eq!(others.keys().copied().collect::<Vec<_>>(), [2, 3, 4]);
+
+    world.start(5, &["quick"]);
+    assert_eq!(world.ended().0, 5);
+    world.open.send(()).unwrap();
+    assert_eq!(world.ended().0, 1);
+}
+
+#[test]
+fn a_run_that_waits_goes_on_by_itself() {
+    let mut world = World::new();
+    world.start(1, &["waits", "quick"]);
+    assert_eq!(world.ended(), (2, ExecutionState::Succeeded));
+
+    world.notify.notify_one();
+
+    assert_eq!(world.ended(), (1, ExecutionState::Succeeded));
+}
+
+#[test]
+fn an_executor_that_panics_fails_its_run_alone() {
+    let mut world = World::new();
+    world.start(1, &["panics", "panics later", "quick"]);
+
+    let ends = world.all_ended(3);
+
+    let (failed, succeeded) = (ExecutionState::Failed, ExecutionState::Succeeded);
+    assert_eq!(ends, [(1, failed), (2, failed), (3, succeeded)].into());
+}
+
+#[test]
+fn runs_handed_in_ahead_begin_at_their_instants() {
+    let mut world = World::new();
+    let now = Wall.now();
+    let instant = |number: u64| now.saturating_add(Duration::from_micros(300 * (number / 10)));
+
+    world.runs.start((0..30).map(|number| claim("quick", number, instant(number))));
+    world.all_ended(30);
+
+    for (token, begun) in world.begun.try_iter() {
+        assert!(begun >= instant(token), "run {token} began at {begun}, not {}", instant(token));
+    }
+}
+
+#[test]
+fn a_claim_sent_twice_starts_once() {
+    let mut world = World::new();
+    let claim = claim("waits", 7, Wall.now());
+    world.runs.start([claim.clone(), claim.clone()]);
+    world.runs.start([claim]);
+    world.start(8, &["quick"]);
+    assert_eq!(world.ended().0, 8);
+
+    world.notify.notify_one();
+
+    assert_eq!(world.ended().0, 7);
+    assert_eq!(world.begun.try_iter().count(), 2);
+}
+
+#[test]
+fn how_long_ahead_follows_the_threads_and_has_a_bound() {
+    let starts = Starts::new(2);
+    let at = Timestamp::from_unix_s(1_900_000_000).unwrap();
+    let after = |span: Duration| at.saturating_add(span);
+    let first = starts.ahead();
+
+    starts.observe(at, after(Duration::from_secs(3)));
+    assert_eq!(starts.ahead(), first, "an outage tells nothing about threads");
+
+    starts.observe(at, after(Duration::from_micros(250)));
+    let learned = first + Duration::from_micros(250);
+    assert_eq!(starts.ahead(), learned);
+
+    for _ in 0..10 {
+        starts.observe(at, after(START_AHEAD_MAX));
+    }
+    assert_eq!(starts.ahead(), START_AHEAD_MAX);
+
+    for _ in 0..10_000 {
+        starts.observe(at, at.saturating_sub(starts.ahead()));
+    }
+    assert!(starts.ahead() < first / 10, "{:?}", starts.ahead());
+}
