@@ -32,6 +32,8 @@ mod log_memory;
 mod log_writer;
 mod open;
 mod outbox;
+mod outbox_memory;
+mod outbox_records;
 mod page_check;
 mod page_format;
 mod snapshots;

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::*;
 use crate::adapters::storage::data_dir::open_for_test;
+use crate::adapters::storage::outbox_records::RECORD_BYTES_MAX;
 use crate::kernel::model::{ExecutionId, ExecutionState, JobName, NodeName};
 use crate::kernel::state::StoredOutput;
+use crate::kernel::time::Timestamp;
 
 fn report(token: u64) -> Report {
     Report {
