@@ -16,7 +16,8 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, Wit
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use super::data_dir::{DataDir, sync_dir};
-use super::page_check::{PageCheck, check_pages};
+use super::page_check::check_pages;
+use super::page_walk::PageCheck;
 use crate::error::{Error, ErrorKind};
 
 /// A database of bytes.

@@ -16,7 +16,7 @@ use heed::{PutFlags, RoTxn, RwTxn, WithoutTls};
 use super::checksum::{CHECKSUM_BYTES, checksum, verified};
 use super::data_dir::DataDir;
 use super::env::{ByteTable, EnvConfig, OpenEnv};
-use super::page_check::PageCheck;
+use super::page_walk::PageCheck;
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogBounds, LogPosition, LogRecord};
 

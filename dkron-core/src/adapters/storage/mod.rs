@@ -36,6 +36,7 @@ mod outbox_memory;
 mod outbox_records;
 mod page_check;
 mod page_format;
+mod page_walk;
 mod snapshots;
 mod stamp;
 mod state_env;

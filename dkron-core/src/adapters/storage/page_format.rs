@@ -1,13 +1,11 @@
 //! The pieces of an LMDB file: meta pages, tree pages, nodes. Every offset is checked.
 //!
-//! Numbers are in the byte order of the machine, 64 bits wide; [`page_check`](super::page_check)
-//! puts the pieces together.
+//! Numbers are in the byte order of the machine, 64 bits wide; `page_walk` puts the pieces
+//! together.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-
-use super::page_check::damaged;
 
 /// The header of every page: its number, a filler, its kind, two offsets or a count.
 pub const PAGE_HEADER_BYTES: usize = 16;
@@ -36,6 +34,8 @@ pub const META_FLAGS_EXPECTED: u16 = 0x08;
 
 const MAGIC: u32 = 0xbeef_c0de;
 const DATA_VERSION: u32 = 1;
+/// Deeper trees than this cannot come about: LMDB's own cursors hold 32 levels.
+pub const DEPTH_MAX: u16 = 32;
 const PAGE_BYTES_MIN: u32 = 256;
 const PAGE_BYTES_MAX: u32 = 0x8000;
 /// "There is no page."
@@ -249,4 +249,9 @@ impl<'a> NodeView<'a> {
     pub fn big_page(&self) -> io::Result<u64> {
         Fields(self.value).u64(0).ok_or_else(|| damaged("a value without its page"))
     }
+}
+
+/// Says what is wrong with the file.
+pub(super) fn damaged(what: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }

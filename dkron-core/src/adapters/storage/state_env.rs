@@ -15,7 +15,7 @@ use super::checksum::{CHECKSUM_BYTES, checksum, verified};
 use super::data_dir::DataDir;
 use super::env::{ByteTable, EnvConfig, OpenEnv, io_error, is_map_full};
 use super::health::{StorageHealth, Writer};
-use super::page_check::PageCheck;
+use super::page_walk::PageCheck;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, TablesMut};
 use crate::ports::Change;
