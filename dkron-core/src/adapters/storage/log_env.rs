@@ -1,7 +1,8 @@
 //! The log on disk: records by index, and the marks beside them, in one LMDB environment.
 //!
-//! One write transaction takes a whole batch of writes; its commit is synced before it returns.
-//! Knows nothing of threads, queues or a full disk: the writer does.
+//! One write transaction takes a whole batch of writes (`log_batch`); its commit is synced before
+//! it returns. `log_format` says how records and marks are laid out. Knows nothing of threads,
+//! queues or a full disk: the writer does.
 //!
 //! # Invariants
 //!
@@ -11,11 +12,13 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use heed::{PutFlags, RoTxn, RwTxn, WithoutTls};
+use heed::{RoTxn, WithoutTls};
 
-use super::checksum::{CHECKSUM_BYTES, checksum, verified};
+use super::checksum::verified;
 use super::data_dir::DataDir;
 use super::env::{ByteTable, EnvConfig, OpenEnv};
+use super::log_batch::LogBatch;
+use super::log_format::{COMMITTED, PURGED, RECORD_VERSION, VOTE, decode_position};
 use super::page_walk::PageCheck;
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogBounds, LogPosition, LogRecord};
@@ -29,29 +32,9 @@ const RECORDS: usize = 0;
 /// Name → mark.
 const MARKS: usize = 1;
 
-/// The first byte of a record: how the rest is laid out.
-const RECORD_VERSION: u8 = 1;
-/// Version, kind and term, in front of the body.
-const RECORD_HEADER_BYTES: usize = 10;
-
-/// What this node has voted for.
-const VOTE: &[u8] = b"vote";
-/// How far the log is known to be committed.
-const COMMITTED: &[u8] = b"committed";
-/// Up to where records were removed.
-const PURGED: &[u8] = b"purged";
-
 /// The open log of a data dir.
 pub struct LogEnv {
     env: OpenEnv<2>,
-}
-
-/// A batch of writes in the making.
-pub struct LogBatch<'a> {
-    txn: RwTxn<'a>,
-    env: &'a LogEnv,
-    /// Reused for each record.
-    scratch: Vec<u8>,
 }
 
 impl LogEnv {
@@ -144,7 +127,7 @@ impl LogEnv {
 
     /// Begins a batch. Call from one thread only.
     pub fn begin(&self) -> heed::Result<LogBatch<'_>> {
-        Ok(LogBatch { txn: self.env.env().write_txn()?, env: self, scratch: Vec::new() })
+        Ok(LogBatch::new(self.env.env().write_txn()?, self.records(), self.marks()))
     }
 
     /// Puts an error of the environment into words.
@@ -238,87 +221,4 @@ impl LogEnv {
         let message = format!("the log in {} is damaged: {what}", self.env.path().display());
         Error::new(ErrorKind::Storage, message)
     }
-}
-
-impl LogBatch<'_> {
-    /// Adds a record after the last one.
-    pub fn append(&mut self, record: &LogRecord) -> heed::Result<()> {
-        let LogRecord { position: LogPosition { term, index }, kind, body } = record;
-        let key = index.to_be_bytes();
-        self.scratch.clear();
-        self.scratch.reserve(RECORD_HEADER_BYTES + body.len() + CHECKSUM_BYTES);
-        self.scratch.extend_from_slice(&[RECORD_VERSION, *kind]);
-        self.scratch.extend_from_slice(&term.to_le_bytes());
-        self.scratch.extend_from_slice(body);
-        let sum = checksum(&[&key, &self.scratch]);
-        self.scratch.extend_from_slice(&sum);
-        // Appending fills the pages, and refuses an index that is not the greatest.
-        let records = self.env.records();
-        records.put_with_flags(&mut self.txn, PutFlags::APPEND, &key, &self.scratch)
-    }
-
-    /// Removes the records after `index`; all if `None`.
-    pub fn truncate_after(&mut self, index: Option<u64>) -> heed::Result<()> {
-        let Some(index) = index else { return self.env.records().clear(&mut self.txn) };
-        let key = index.to_be_bytes();
-        let range = (Bound::Excluded(&key[..]), Bound::Unbounded);
-        self.env.records().delete_range(&mut self.txn, &range).map(|_| ())
-    }
-
-    /// Removes at most `count_max` of the records up to and including `index`, oldest first;
-    /// returns whether some are left.
-    pub fn purge(&mut self, index: u64, count_max: u64) -> heed::Result<bool> {
-        let records = self.env.records();
-        let Some((oldest, _)) = records.first(&self.txn)? else { return Ok(false) };
-        let oldest = oldest.try_into().map_or(0, u64::from_be_bytes);
-        if oldest > index {
-            return Ok(false);
-        }
-        let upto = index.min(oldest.saturating_add(count_max - 1));
-        let key = upto.to_be_bytes();
-        let range = (Bound::Unbounded, Bound::Included(&key[..]));
-        records.delete_range(&mut self.txn, &range)?;
-        Ok(upto < index)
-    }
-
-    /// Notes that the records up to and including this one are gone.
-    pub fn set_purged(&mut self, position: LogPosition) -> heed::Result<()> {
-        self.set_mark(PURGED, &encode_position(position))
-    }
-
-    /// Notes how far the log is known to be committed.
-    pub fn set_committed(&mut self, position: LogPosition) -> heed::Result<()> {
-        self.set_mark(COMMITTED, &encode_position(position))
-    }
-
-    /// Sets the vote.
-    pub fn set_vote(&mut self, vote: &[u8]) -> heed::Result<()> {
-        self.set_mark(VOTE, vote)
-    }
-
-    /// Makes the batch durable.
-    pub fn commit(self) -> heed::Result<()> {
-        self.txn.commit()
-    }
-
-    fn set_mark(&mut self, name: &[u8], value: &[u8]) -> heed::Result<()> {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(value);
-        self.scratch.extend_from_slice(&checksum(&[name, value]));
-        self.env.marks().put(&mut self.txn, name, &self.scratch)
-    }
-}
-
-fn encode_position(position: LogPosition) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    let (term, index) = bytes.split_at_mut(8);
-    term.copy_from_slice(&position.term.to_le_bytes());
-    index.copy_from_slice(&position.index.to_le_bytes());
-    bytes
-}
-
-fn decode_position(bytes: &[u8]) -> Option<LogPosition> {
-    let (term, index) = bytes.split_first_chunk()?;
-    let index = index.try_into().ok()?;
-    Some(LogPosition { term: u64::from_le_bytes(*term), index: u64::from_le_bytes(index) })
 }

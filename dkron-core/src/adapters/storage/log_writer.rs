@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use super::env::{io_error, is_map_full};
 use super::health::{StorageHealth, Writer};
-use super::log_env::{LogBatch, LogEnv};
+use super::log_batch::LogBatch;
+use super::log_env::LogEnv;
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogBounds, LogPosition, LogRecord, LogStore, LogWrite, WriteDone};
 
