@@ -43,6 +43,7 @@ mod snapshots;
 mod stamp;
 mod state_env;
 mod state_store;
+mod state_tables;
 
 pub(crate) use data_dir::DataDirConfig;
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::health::StorageHealth;
-use super::state_env::{LmdbState, LmdbView};
+use super::state_env::LmdbState;
+use super::state_tables::LmdbView;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::{KeyRange, MemoryTables, Order, Table, TableError, Tables};
 use crate::ports::{Change, Replica, Store};
