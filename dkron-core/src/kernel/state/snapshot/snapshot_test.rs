@@ -1,8 +1,11 @@
 //! Snapshots: round trips, and every kind of damage.
 
-use super::*;
+use super::chunk::CHUNK_BYTES;
+use super::{SnapshotError, SnapshotReader, SnapshotWriter, state_hash};
 use crate::kernel::model::{Job, JobName};
-use crate::kernel::state::{Command, Entry, Envelope, JobWrite, MemoryTables, apply};
+use crate::kernel::state::{
+    Command, Entry, Envelope, JobWrite, MemoryTables, Table, Tables, TablesMut, apply, keys,
+};
 use crate::kernel::time::Timestamp;
 
 /// Jobs of some size, so that there are several chunks.
