@@ -7,7 +7,8 @@
 
 use crate::kernel::time::civil::{DAY_S, Date, clock, days_in_month, weekday};
 
-use super::field::{Field, Values};
+use super::field::Field;
+use super::field_text::Values;
 
 /// Which days match when both day fields may restrict them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Why a schedule is refused: in Dkron's words, with what our own diagnostics need beside them.
 
-use crate::error::ErrorKind;
-use crate::kernel::time::{GoDurationError, StrconvQuoted, ZoneError};
-use crate::limits::SCHEDULE_BYTES_MAX;
-
 use super::field::Field;
+use super::field_error::{FieldError, FieldFault};
+use super::grace::GraceFault;
+use crate::error::ErrorKind;
+use crate::kernel::time::{GoDurationError, ZoneError};
+use crate::limits::SCHEDULE_BYTES_MAX;
 
 /// A schedule that is refused.
 ///
@@ -139,143 +140,6 @@ pub enum ScheduleError {
         field: Field,
         /// Where that field begins, in bytes.
         at: usize,
-    },
-}
-
-/// A field that does not hold what it may.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// Which field.
-    pub field: Field,
-    /// The item of the field's list that is wrong, with `~` replaced.
-    pub item: String,
-    /// Where in the expression the wrong part of the item begins, in bytes.
-    pub at: usize,
-    /// Whether the expression is a five-field line, where 7 is Sunday too.
-    pub is_five_field: bool,
-    /// What is wrong with the item.
-    pub fault: FieldFault,
-}
-
-/// What is wrong with an item of a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FieldFault {
-    /// A value or step is neither a number nor a name of the field.
-    NotANumber {
-        /// The text as written.
-        text: String,
-        /// Whether it is a number that exceeds an `i64`.
-        is_too_large: bool,
-    },
-    /// A step is negative.
-    Negative {
-        /// Its value.
-        value: i64,
-        /// The text as written.
-        text: String,
-    },
-    /// A range has more than two ends.
-    TooManyHyphens,
-    /// An item has more than one step.
-    TooManySlashes,
-    /// A value is too small.
-    BelowMinimum {
-        /// The value.
-        value: i64,
-        /// The smallest that is accepted.
-        min: u32,
-    },
-    /// A value is too large.
-    AboveMaximum {
-        /// The value.
-        value: i64,
-        /// The largest that is accepted.
-        max: u32,
-    },
-    /// A range ends before it begins.
-    Backwards {
-        /// Its first value.
-        start: i64,
-        /// Its last value.
-        end: i64,
-    },
-    /// A step is zero.
-    ZeroStep,
-}
-
-impl std::fmt::Display for FieldError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let item = &self.item;
-        match &self.fault {
-            FieldFault::NotANumber { text, is_too_large } => {
-                let reason = if *is_too_large { "value out of range" } else { "invalid syntax" };
-                let quoted = StrconvQuoted(text);
-                write!(
-                    f,
-                    "failed to parse int from {text}: strconv.Atoi: parsing {quoted}: {reason}"
-                )
-            }
-            FieldFault::Negative { value, text } => {
-                write!(f, "negative number ({value}) not allowed: {text}")
-            }
-            FieldFault::TooManyHyphens => write!(f, "too many hyphens: {item}"),
-            FieldFault::TooManySlashes => write!(f, "too many slashes: {item}"),
-            FieldFault::BelowMinimum { value, min } => {
-                write!(f, "beginning of range ({value}) below minimum ({min}): {item}")
-            }
-            FieldFault::AboveMaximum { value, max } => {
-                write!(f, "end of range ({value}) above maximum ({max}): {item}")
-            }
-            FieldFault::Backwards { start, end } => {
-                write!(f, "beginning of range ({start}) beyond end of range ({end}): {item}")
-            }
-            FieldFault::ZeroStep => {
-                write!(f, "step of range should be a positive number: {item}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for FieldError {}
-
-impl FieldError {
-    /// Returns the values that the field takes.
-    pub const fn accepted(&self) -> &'static str {
-        match self.field {
-            Field::Second | Field::Minute => "0-59",
-            Field::Hour => "0-23",
-            Field::DayOfMonth => "1-31",
-            Field::Month => "1-12 or JAN-DEC",
-            Field::DayOfWeek if self.is_five_field => "0-7 or SUN-SAT",
-            Field::DayOfWeek => "0-6 or SUN-SAT",
-        }
-    }
-}
-
-/// What is wrong with the grace period of `@after`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GraceFault {
-    /// Nothing follows the `<`.
-    #[error("empty duration string")]
-    Empty,
-    /// The text is no ISO 8601 duration of the accepted form.
-    #[error("invalid ISO8601 duration format: {text}")]
-    Format {
-        /// The text as written.
-        text: String,
-    },
-    /// All parts are zero, or there are none.
-    #[error("duration must be greater than zero")]
-    Zero,
-    /// A part is a number beyond an `i64`.
-    #[error("invalid {unit} value: {digits}")]
-    Number {
-        /// Which part: `year`, `month`, `day`, `hour` or `minute`.
-        unit: &'static str,
-        /// Its digits.
-        digits: String,
     },
 }
 

@@ -8,7 +8,7 @@ use crate::kernel::time::{Timestamp, Zone};
 use super::clock::{self, ClockRule};
 use super::cron::Cron;
 use super::error::ScheduleError;
-use super::field::FieldText;
+use super::field_text::FieldText;
 use super::parse::{self, Body};
 
 /// What a schedule's meaning depends on beside its text.

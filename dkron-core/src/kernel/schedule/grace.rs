@@ -2,7 +2,31 @@
 
 use std::time::Duration;
 
-use super::error::GraceFault;
+/// What is wrong with the grace period of `@after`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraceFault {
+    /// Nothing follows the `<`.
+    #[error("empty duration string")]
+    Empty,
+    /// The text is no ISO 8601 duration of the accepted form.
+    #[error("invalid ISO8601 duration format: {text}")]
+    Format {
+        /// The text as written.
+        text: String,
+    },
+    /// All parts are zero, or there are none.
+    #[error("duration must be greater than zero")]
+    Zero,
+    /// A part is a number beyond an `i64`.
+    #[error("invalid {unit} value: {digits}")]
+    Number {
+        /// Which part: `year`, `month`, `day`, `hour` or `minute`.
+        unit: &'static str,
+        /// Its digits.
+        digits: String,
+    },
+}
 
 /// Designators before the `T`, in their order, with the seconds that each counts.
 const DATE_PARTS: [(char, &str, u64); 3] =

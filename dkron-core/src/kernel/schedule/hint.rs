@@ -2,8 +2,9 @@
 
 use crate::kernel::time::{Zone, ZoneError};
 
-use super::error::{FieldError, FieldFault, ScheduleError};
+use super::error::ScheduleError;
 use super::field::Field;
+use super::field_error::{FieldError, FieldFault};
 
 /// The descriptors that take nothing behind them.
 const PLAIN_DESCRIPTORS: [&str; 10] = [

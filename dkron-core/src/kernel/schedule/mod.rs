@@ -6,9 +6,9 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Schedule`] is the face. `parse` takes the text apart, `field` reads one field, `cron` searches
-//! the calendar for a matching local time, `clock` lays that over the changes of a zone's clock.
-//! [`explain()`] says in English what a schedule means.
+//! [`Schedule`] is the face. `parse` takes the text apart, `field_text` reads one field, `cron`
+//! searches the calendar for a matching local time, `clock` lays that over the changes of a zone's
+//! clock. [`explain()`] says in English what a schedule means.
 //!
 //! # Invariants
 //!
@@ -28,6 +28,8 @@ mod cron;
 mod error;
 mod explain;
 mod field;
+mod field_error;
+mod field_text;
 mod fire_times;
 mod grace;
 mod hint;
@@ -35,10 +37,12 @@ mod parse;
 mod words;
 
 pub use clock::ClockRule;
-pub use error::{FieldError, FieldFault, GraceFault, ScheduleError};
+pub use error::ScheduleError;
 pub use explain::{ExplainedFire, Explanation, explain};
 pub use field::Field;
+pub use field_error::{FieldError, FieldFault};
 pub use fire_times::{Schedule, ScheduleContext};
+pub use grace::GraceFault;
 
 #[cfg(test)]
 mod corpus_test;

@@ -12,7 +12,8 @@ use crate::limits::SCHEDULE_BYTES_MAX;
 
 use super::ScheduleContext;
 use super::error::ScheduleError;
-use super::field::{Field, FieldText, Values};
+use super::field::Field;
+use super::field_text::{FieldText, Values};
 use super::grace::parse_grace;
 
 /// An expression taken apart.

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::field::{Field, FieldText, Item, Shape, Values};
+use super::field::Field;
+use super::field_text::{FieldText, Item, Shape, Values};
 
 /// Times of day up to so many are listed one by one.
 const LISTED_TIMES_MAX: u32 = 6;
