@@ -1,26 +1,16 @@
-//! Definitions, statuses, and lists of jobs.
+//! Lists of jobs: pages, ranges, and what a walk over them decodes.
 
 use std::ops::{Bound, ControlFlow};
 
+use super::job::{JobView, children, status};
 use super::{Matching, Page, Part};
 use crate::kernel::model::{Job, JobName, JobStatus};
 use crate::kernel::state::codec::JobRecord;
-use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, apply, keys, rows};
+use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, keys, rows};
 use crate::limits::JOB_NAME_BYTES_MAX;
 
 /// Chooses the jobs of a list.
 pub type Filter<'f, T> = &'f mut dyn FnMut(&JobRow<'_, T>) -> Result<bool, TableError>;
-
-/// Everything of a job but its history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobView {
-    /// Its definition.
-    pub job: Job,
-    /// What the cluster computes of it.
-    pub status: JobStatus,
-    /// The jobs that have it as parent, in name order.
-    pub children: Vec<JobName>,
-}
 
 /// A job in a walk; what is not asked for is not decoded.
 pub struct JobRow<'a, T> {
@@ -64,53 +54,6 @@ impl<T: Tables> JobRow<'_, T> {
     }
 }
 
-/// Reads a job; `None` if there is none of that name.
-///
-/// # Errors
-///
-/// [`TableError`] if the store fails or holds a record that does not decode.
-pub fn job(tables: &impl Tables, name: &JobName) -> Result<Option<JobView>, TableError> {
-    let Some(job) = rows::job(tables, name)? else { return Ok(None) };
-    let status = status(tables, name)?.unwrap_or_default();
-    Ok(Some(JobView { job, status, children: children(tables, name)? }))
-}
-
-/// Returns whether there is a job of that name. Decodes nothing.
-///
-/// # Errors
-///
-/// [`TableError`] if the store fails.
-pub fn job_exists(tables: &impl Tables, name: &JobName) -> Result<bool, TableError> {
-    rows::exists(tables, Table::Jobs, name.as_str().as_bytes())
-}
-
-/// Reads a job's definition only.
-///
-/// # Errors
-///
-/// As [`job`].
-pub fn definition(tables: &impl Tables, name: &JobName) -> Result<Option<Job>, TableError> {
-    rows::job(tables, name)
-}
-
-/// Reads a job's status only.
-///
-/// # Errors
-///
-/// As [`job`].
-pub fn status(tables: &impl Tables, name: &JobName) -> Result<Option<JobStatus>, TableError> {
-    Ok(rows::status(tables, name)?.map(|row| row.status))
-}
-
-/// Returns a job's revision; 0 if there is no such job.
-///
-/// # Errors
-///
-/// As [`job`].
-pub fn revision(tables: &impl Tables, name: &JobName) -> Result<u64, TableError> {
-    Ok(status(tables, name)?.map_or(0, |status| status.revision))
-}
-
 /// Returns how many jobs there are. O(1).
 ///
 /// # Errors
@@ -120,20 +63,11 @@ pub fn job_count(tables: &impl Tables) -> Result<u64, TableError> {
     tables.len(Table::Jobs)
 }
 
-/// Returns the names of a job's children, in name order.
-///
-/// # Errors
-///
-/// As [`job`].
-pub fn children(tables: &impl Tables, parent: &JobName) -> Result<Vec<JobName>, TableError> {
-    apply::children(tables, parent)
-}
-
 /// Returns the names of the jobs that a program declared, in name order.
 ///
 /// # Errors
 ///
-/// As [`job`].
+/// As [`job`](super::job()).
 pub fn declared(tables: &impl Tables, tag: &str) -> Result<Vec<JobName>, TableError> {
     let mut names = Vec::new();
     let of_tag = keys::rows_of(tag);
@@ -152,7 +86,7 @@ pub fn declared(tables: &impl Tables, tag: &str) -> Result<Vec<JobName>, TableEr
 ///
 /// # Errors
 ///
-/// As [`job`], or what `filter` answers.
+/// As [`job`](super::job()), or what `filter` answers.
 pub fn jobs_page<T: Tables>(
     tables: &T,
     part: Part,
@@ -205,7 +139,7 @@ fn any_jobs_page(tables: &impl Tables, part: Part) -> Result<Page<JobView>, Tabl
 ///
 /// # Errors
 ///
-/// As [`job`], or what `filter` answers.
+/// As [`job`](super::job()), or what `filter` answers.
 pub fn jobs_after<T: Tables>(
     tables: &T,
     after: Option<&JobName>,
@@ -245,7 +179,7 @@ pub struct JobRange<'a> {
 ///
 /// # Errors
 ///
-/// As [`job`], or what `filter` answers.
+/// As [`job`](super::job()), or what `filter` answers.
 pub fn jobs_matching<T: Tables>(
     tables: &T,
     range: JobRange<'_>,

@@ -10,6 +10,7 @@
 
 mod due;
 mod executions;
+mod job;
 mod jobs;
 
 use super::{Table, TableError, Tables, keys, rows};
@@ -20,9 +21,9 @@ pub use executions::{
     ExecutionRange, execution, executions_matching, executions_page, output, running,
     running_count, skips,
 };
+pub use job::{JobView, children, definition, job, job_exists, revision, status};
 pub use jobs::{
-    Filter, JobRange, JobRow, JobView, children, declared, definition, job, job_count, job_exists,
-    jobs_after, jobs_matching, jobs_page, revision, status,
+    Filter, JobRange, JobRow, declared, job_count, jobs_after, jobs_matching, jobs_page,
 };
 
 /// A part of a list, and how long the list is.
