@@ -1,9 +1,9 @@
 //! Walking a JSON value with a known shape, as Go fills a struct.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use super::scan::{SyntaxError, is_blank, value_end};
+use super::error::{DecodeError, TypeError};
+use super::scan::{is_blank, value_end};
 use super::text::{matches_key, unescape};
 
 /// Walks one JSON value.
@@ -60,48 +60,6 @@ pub struct Field {
 impl Field {
     const fn of(self, go_type: &'static str) -> Self {
         Self { name: self.name, go_type }
-    }
-}
-
-/// A value whose type does not fit the field it is meant for. The message is Go's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("json: cannot unmarshal {value} into Go {place} of type {go_type}")]
-pub struct TypeError {
-    /// What was found: `string`, `number -1`.
-    pub value: String,
-    /// What it was meant for: `struct field Job.name`.
-    pub place: String,
-    /// The type it should have had.
-    pub go_type: String,
-}
-
-/// A body that could not be read. The messages are Go's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// It is not JSON.
-    Syntax(SyntaxError),
-    /// A value has the wrong type.
-    Type(TypeError),
-    /// A value has a reading of its own, a time for instance, and refused the text.
-    Value(String),
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax(error) => error.fmt(f),
-            Self::Type(error) => error.fmt(f),
-            Self::Value(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
-impl From<SyntaxError> for DecodeError {
-    fn from(error: SyntaxError) -> Self {
-        Self::Syntax(error)
     }
 }
 

@@ -24,12 +24,14 @@
 mod decode;
 mod elements;
 mod encode;
+mod error;
 mod scan;
 mod text;
 mod time;
 
-pub use decode::{DecodeError, Decoder, Field, Kind, TypeError, find_field};
+pub use decode::{Decoder, Field, Kind, find_field};
 pub use elements::{Elements, ElementsError};
 pub use encode::{Layout, Writer};
-pub use scan::{DEPTH_MAX, SyntaxError, value_end};
+pub use error::{DecodeError, SyntaxError, TypeError};
+pub use scan::{DEPTH_MAX, value_end};
 pub use time::{GoTime, read_nullable_time, read_time};

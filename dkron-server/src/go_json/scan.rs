@@ -1,8 +1,6 @@
 //! Where a JSON value ends, and what is wrong with it: the syntax, without the meaning.
 
-use std::fmt;
-
-use super::text::QuotedByte;
+use super::error::SyntaxError;
 
 /// Levels of nesting that are accepted; one more is an error (Go's figure).
 pub const DEPTH_MAX: usize = 10_000;
@@ -19,37 +17,6 @@ pub fn value_end(text: &[u8]) -> Result<usize, SyntaxError> {
     scanner.value()?;
     Ok(scanner.at)
 }
-
-/// A text that is not JSON. The messages are Go's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SyntaxError {
-    /// There is nothing but white space.
-    Empty,
-    /// The text ends inside a value.
-    Unfinished,
-    /// A byte stands where it cannot.
-    Unexpected {
-        /// The byte.
-        byte: u8,
-        /// Where it stands, as Go says it: `in string literal`.
-        place: &'static str,
-    },
-}
-
-impl fmt::Display for SyntaxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("EOF"),
-            Self::Unfinished => f.write_str("unexpected EOF"),
-            Self::Unexpected { byte, place } => {
-                write!(f, "invalid character {} {place}", QuotedByte(*byte))
-            }
-        }
-    }
-}
-
-impl std::error::Error for SyntaxError {}
 
 /// What may come next.
 #[derive(Clone, Copy, PartialEq, Eq)]

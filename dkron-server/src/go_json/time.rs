@@ -4,7 +4,8 @@ use std::fmt;
 
 use dkron_core::{Timestamp, parse_go_rfc3339};
 
-use super::decode::{DecodeError, Decoder, Kind};
+use super::decode::{Decoder, Kind};
+use super::error::DecodeError;
 
 /// The layout in Go's messages.
 const LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
