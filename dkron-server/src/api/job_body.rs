@@ -1,13 +1,11 @@
-//! The job in the body of a request: read as Go reads it, checked in Dkron's order.
+//! The job in the body of a request, read as Go reads it.
+//!
+//! Whether it is one that a node accepts is for `job_check` to say.
 
 use std::collections::BTreeMap;
 
-use dkron_core::schedule::{Schedule, ScheduleContext};
-use dkron_core::{
-    ConcurrencyPolicy, Job, JobName, JobStatus, NameError, Retention, RunStatus, Timestamp, Zone,
-};
+use dkron_core::Timestamp;
 
-use super::policy_text as policy;
 use crate::go_json::{
     DecodeError, Decoder, Field, Kind, find_field, read_nullable_time, read_time,
 };
@@ -15,70 +13,52 @@ use crate::go_json::{
 /// A job as a client wrote it, unchecked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobBody {
-    name: String,
-    displayname: String,
-    timezone: String,
-    schedule: String,
-    owner: String,
-    owner_email: String,
-    success_count: u32,
-    error_count: u32,
-    last_success: Option<Timestamp>,
-    last_error: Option<Timestamp>,
-    disabled: bool,
-    tags: BTreeMap<String, String>,
-    metadata: BTreeMap<String, String>,
-    retries: u32,
-    parent_job: String,
-    processors: Option<BTreeMap<String, BTreeMap<String, String>>>,
-    concurrency: Option<String>,
-    executor: String,
-    executor_config: BTreeMap<String, String>,
-    status: String,
-    ephemeral: bool,
-    starts_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    own: OwnFields,
+    pub(super) name: String,
+    pub(super) displayname: String,
+    pub(super) timezone: String,
+    pub(super) schedule: String,
+    pub(super) owner: String,
+    pub(super) owner_email: String,
+    pub(super) success_count: u32,
+    pub(super) error_count: u32,
+    pub(super) last_success: Option<Timestamp>,
+    pub(super) last_error: Option<Timestamp>,
+    pub(super) disabled: bool,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) retries: u32,
+    pub(super) parent_job: String,
+    pub(super) processors: Option<BTreeMap<String, BTreeMap<String, String>>>,
+    pub(super) concurrency: Option<String>,
+    pub(super) executor: String,
+    pub(super) executor_config: BTreeMap<String, String>,
+    pub(super) status: String,
+    pub(super) ephemeral: bool,
+    pub(super) starts_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) own: OwnFields,
 }
 
 /// The fields that Dkron does not have, as they are written.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct OwnFields {
-    catch_up: String,
-    dst: String,
-    lost_run: String,
-    misfire_deadline: String,
-    placement: String,
-    retry_backoff: String,
-    timeout: String,
-    declared_by: String,
-    retention: RetentionBody,
+pub(super) struct OwnFields {
+    pub(super) catch_up: String,
+    pub(super) dst: String,
+    pub(super) lost_run: String,
+    pub(super) misfire_deadline: String,
+    pub(super) placement: String,
+    pub(super) retry_backoff: String,
+    pub(super) timeout: String,
+    pub(super) declared_by: String,
+    pub(super) retention: RetentionBody,
 }
 
+/// How much of the history is kept, as it is written.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct RetentionBody {
-    executions: u32,
-    age: String,
-    output_bytes: u64,
-}
-
-/// A job that was checked, with the counters of a backup if the client sent any.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CheckedJob {
-    /// The definition.
-    pub job: Job,
-    /// What the client sent of the computed fields.
-    pub restored: Option<JobStatus>,
-}
-
-/// A job that is not accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum JobRefusal {
-    /// A field is wrong; the first one in Dkron's order, in its words where it has any.
-    Invalid(String),
-    /// The parent cannot exist.
-    NoParent,
+pub(super) struct RetentionBody {
+    pub(super) executions: u32,
+    pub(super) age: String,
+    pub(super) output_bytes: u64,
 }
 
 /// Text fields, with the place of each in [`JobBody`].
@@ -212,98 +192,6 @@ impl JobBody {
             decoder.string(field, &mut String::new())
         }
     }
-
-    /// Checks the job in Dkron's order: name, parent, schedule, concurrency, the rest.
-    ///
-    /// `server_zone` is that of schedules which name none.
-    ///
-    /// # Errors
-    ///
-    /// [`JobRefusal`] for the first fault. That the parent exists is not checked here.
-    pub fn check(self, server_zone: Zone) -> Result<CheckedJob, JobRefusal> {
-        let invalid = |error: &dyn std::fmt::Display| JobRefusal::Invalid(error.to_string());
-        let name = JobName::parse(&self.name).map_err(|error| invalid(&error))?;
-        let parent = match self.parent_job.as_str() {
-            "" => None,
-            parent => Some(JobName::parse(parent)),
-        };
-        let restored = self.restored();
-        let mut job = self.to_job(name, parent.as_ref().and_then(|parent| parent.clone().ok()));
-        let context = ScheduleContext {
-            timezone: &job.timezone,
-            job: job.name.as_str(),
-            dst: policy::parse_dst(&self.own.dst).unwrap_or_default(),
-            server_zone,
-        };
-        let needs_schedule = parent.is_none() || !job.schedule.is_empty();
-        if needs_schedule {
-            let parsed = Schedule::parse(&job.schedule, &context).map(drop);
-            job.validate_schedule(parsed).map_err(|error| invalid(&error))?;
-        }
-        let concurrency = self.concurrency.as_deref().unwrap_or_default();
-        job.concurrency = ConcurrencyPolicy::parse(concurrency).map_err(|error| invalid(&error))?;
-        self.own.fill_in(&mut job).map_err(JobRefusal::Invalid)?;
-        job.validate_settings().map_err(|error| invalid(&error))?;
-        if let Some(Err(NameError::IllegalCharacter { .. } | NameError::TooLong { .. })) = parent {
-            return Err(JobRefusal::NoParent);
-        }
-        Ok(CheckedJob { job, restored })
-    }
-
-    fn to_job(&self, name: JobName, parent_job: Option<JobName>) -> Job {
-        Job {
-            displayname: self.displayname.clone(),
-            timezone: self.timezone.clone(),
-            schedule: self.schedule.clone(),
-            owner: self.owner.clone(),
-            owner_email: self.owner_email.clone(),
-            disabled: self.disabled,
-            tags: self.tags.clone(),
-            metadata: self.metadata.clone(),
-            retries: self.retries,
-            parent_job,
-            processors: self.processors.clone().unwrap_or_default(),
-            executor: self.executor.clone(),
-            executor_config: self.executor_config.clone(),
-            ephemeral: self.ephemeral,
-            starts_at: self.starts_at,
-            expires_at: self.expires_at,
-            ..Job::new(name)
-        }
-    }
-
-    /// Returns the computed fields that the client sent, if there is anything to them.
-    fn restored(&self) -> Option<JobStatus> {
-        let restored = JobStatus {
-            success_count: self.success_count,
-            error_count: self.error_count,
-            last_success: self.last_success,
-            last_error: self.last_error,
-            status: match self.status.as_str() {
-                "success" => RunStatus::Success,
-                "failed" => RunStatus::Failed,
-                "partially_failed" => RunStatus::PartiallyFailed,
-                _ => RunStatus::Untriggered,
-            },
-            ..JobStatus::default()
-        };
-        (restored != JobStatus::default()).then_some(restored)
-    }
-}
-
-impl OwnFields {
-    fn fill_in(&self, job: &mut Job) -> Result<(), String> {
-        job.dst = policy::parse_dst(&self.dst)?;
-        job.catch_up = policy::parse_catch_up(&self.catch_up)?;
-        job.lost_run = policy::parse_lost_run(&self.lost_run)?;
-        job.misfire_deadline = policy::parse_span("misfire_deadline", &self.misfire_deadline)?;
-        job.placement = policy::parse_placement(&self.placement)?;
-        job.retry_backoff = policy::parse_retry_backoff(&self.retry_backoff)?;
-        job.timeout = policy::parse_span("timeout", &self.timeout)?;
-        job.declared_by = Some(self.declared_by.clone()).filter(|tag| !tag.is_empty());
-        job.retention = self.retention.to_retention()?;
-        Ok(())
-    }
 }
 
 impl RetentionBody {
@@ -324,19 +212,4 @@ impl RetentionBody {
             kind => decoder.mismatch(kind, field),
         }
     }
-
-    /// Nothing, and 0, is the default.
-    fn to_retention(&self) -> Result<Retention, String> {
-        let default = Retention::default();
-        let executions = Some(self.executions).filter(|count| *count > 0);
-        Ok(Retention {
-            executions_max: executions.unwrap_or(default.executions_max),
-            age_max: policy::parse_span("retention.age", &self.age)?,
-            output_bytes_max: Some(self.output_bytes).filter(|bytes| *bytes > 0),
-        })
-    }
 }
-
-#[cfg(test)]
-#[path = "job_body_test.rs"]
-mod tests;

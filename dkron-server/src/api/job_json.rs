@@ -6,7 +6,7 @@ use dkron_core::schedule::{Schedule, ScheduleContext};
 use dkron_core::{ConcurrencyPolicy, Job, JobView, Retention, RunStatus, Timestamp, Zone};
 
 use super::go_duration::GoDuration;
-use super::job_body::CheckedJob;
+use super::job_check::CheckedJob;
 use super::policy_text as policy;
 use crate::go_json::{GoTime, Layout, Writer};
 

@@ -22,6 +22,7 @@ mod executions;
 mod frame;
 mod go_duration;
 mod job_body;
+mod job_check;
 mod job_json;
 mod job_list;
 mod leave;
@@ -34,7 +35,8 @@ mod route;
 mod run;
 mod write;
 
-pub use job_body::{CheckedJob, JobBody, JobRefusal};
+pub use job_body::JobBody;
+pub use job_check::{CheckedJob, JobRefusal};
 #[doc(hidden)]
 pub use job_json::checked_job_text;
 pub use leave::Leave;

@@ -12,7 +12,8 @@ use futures_util::StreamExt as _;
 
 use super::Api;
 use super::answer::{empty, failure, json, layout, refusal, text, with_header};
-use super::job_body::{CheckedJob, JobBody, JobRefusal};
+use super::job_body::JobBody;
+use super::job_check::{CheckedJob, JobRefusal};
 use super::job_json::{NoProcessors, write_job, write_job_with};
 use super::query::Query;
 use super::route::percent_encode;

@@ -11,7 +11,8 @@ use dkron_core::{Error, JobName, Zone};
 
 use super::order::Order;
 use super::spool::{Extent, Spool, SpoolReader};
-use crate::api::job_body::{CheckedJob, JobBody, JobRefusal};
+use crate::api::job_body::JobBody;
+use crate::api::job_check::{CheckedJob, JobRefusal};
 use crate::api::write::JOB_BODY_BYTES_MAX;
 use crate::go_json::{Elements, ElementsError};
 

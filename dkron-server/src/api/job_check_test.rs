@@ -1,9 +1,10 @@
 //! Jobs in bodies: Dkron's texts byte for byte, and what was written read back.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dkron_core::schedule::DstPolicy;
-use dkron_core::{CatchUpPolicy, LostRunPolicy, PlacementPolicy, RetryBackoff};
+use dkron_core::{CatchUpPolicy, LostRunPolicy, PlacementPolicy, RetryBackoff, Timestamp};
 use serde_json::Value;
 
 use super::*;
