@@ -25,13 +25,15 @@ mod decode;
 mod elements;
 mod encode;
 mod error;
+mod fill;
 mod scan;
 mod text;
 mod time;
 
-pub use decode::{Decoder, Field, Kind, find_field};
+pub use decode::{Decoder, Kind};
 pub use elements::{Elements, ElementsError};
 pub use encode::{Layout, Writer};
 pub use error::{DecodeError, SyntaxError, TypeError};
+pub use fill::{Field, find_field};
 pub use scan::{DEPTH_MAX, value_end};
 pub use time::{GoTime, read_nullable_time, read_time};
