@@ -7,13 +7,14 @@
 //! # Where to begin reading
 //!
 //! [`OPTIONS`] is the table. `sources` collects what was given and where, [`Settings`] is what it
-//! means, with every fault told at once.
+//! means, with every fault told at once: `reader` notes them one by one.
 //!
 //! May use: `dkron_core`'s names and zones, `std`, the parsers of the file formats.
 
 mod address;
 mod file;
 mod options;
+mod reader;
 mod server_zone;
 mod settings;
 mod sources;

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use dkron_core::Zone;
 
-use super::address::{self, HostPort, InterfaceAddress};
-use super::options::{Availability, Opt, OptKind};
-use super::sources::{Given, Sources};
-use super::values::{parse_bool, parse_duration};
+use super::address::{self, InterfaceAddress};
+use super::reader::Reader;
+use super::sources::Sources;
 use super::{file, server_zone};
 
 /// Port for other nodes when an address names none.
@@ -168,7 +167,7 @@ impl Settings {
 }
 
 impl LogLevel {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         match text.to_lowercase().as_str() {
             "debug" | "trace" => Some(Self::Debug),
             "info" => Some(Self::Info),
@@ -176,108 +175,6 @@ impl LogLevel {
             "error" | "fatal" | "panic" => Some(Self::Error),
             _ => None,
         }
-    }
-}
-
-/// Reads options one by one and notes what is wrong with each.
-struct Reader<'a> {
-    sources: &'a Sources,
-    interfaces: &'a [InterfaceAddress],
-    faults: Vec<String>,
-}
-
-impl Reader<'_> {
-    /// Refuses what this version cannot do, unless the value asks for nothing.
-    fn refuse_missing(&mut self) {
-        for given in self.sources.iter() {
-            let Availability::Missing(what) = given.option.availability else { continue };
-            if !is_default(given) {
-                let text = "is not available in this version, which has no";
-                self.faults.push(format!("{given} {text} {what}"));
-            }
-        }
-    }
-
-    fn text(&self, name: &str) -> String {
-        match self.sources.get(name).and_then(|given| given.values.last()) {
-            Some(value) => value.clone(),
-            None => Opt::find(name).map_or("", |option| option.default).to_owned(),
-        }
-    }
-
-    fn bool(&mut self, name: &str) -> bool {
-        let text = self.text(name);
-        parse_bool(&text).unwrap_or_else(|| {
-            self.fault(name, &format!("\"{text}\" must be true or false"));
-            false
-        })
-    }
-
-    fn number(&mut self, name: &str, accepted: std::ops::RangeInclusive<u32>) -> u32 {
-        let text = self.text(name);
-        let number = text.parse().ok().filter(|number| accepted.contains(number));
-        number.unwrap_or_else(|| {
-            let (min, max) = (accepted.start(), accepted.end());
-            self.fault(name, &format!("\"{text}\" must be a number within {min}..={max}"));
-            *min
-        })
-    }
-
-    fn duration(&mut self, name: &str) -> Duration {
-        let text = self.text(name);
-        parse_duration(&text).unwrap_or_else(|fault| {
-            self.fault(name, &format!("\"{text}\": {fault}"));
-            Duration::ZERO
-        })
-    }
-
-    fn address(&mut self, name: &str, port_default: u16) -> HostPort {
-        let text = self.text(name);
-        address::parse(&text, port_default, self.interfaces).unwrap_or_else(|fault| {
-            self.fault(name, &fault);
-            HostPort { host: String::new(), port: port_default }
-        })
-    }
-
-    fn log_level(&self) -> Option<LogLevel> {
-        LogLevel::parse(&self.text("log-level"))
-    }
-
-    fn tags(&mut self) -> BTreeMap<String, String> {
-        let Some(given) = self.sources.get("tag").filter(|given| !given.values.is_empty()) else {
-            return self.sources.file_tags.clone();
-        };
-        let mut tags = BTreeMap::new();
-        for tag in &given.values {
-            match tag.split_once('=') {
-                Some((key, value)) => {
-                    tags.insert(key.to_owned(), value.to_owned());
-                }
-                None => self.faults.push(format!("{given}: invalid tag: '{tag}', not key=value")),
-            }
-        }
-        tags
-    }
-
-    fn fault(&mut self, name: &str, fault: &str) {
-        let origin = self.sources.get(name).map_or_else(|| name.to_owned(), Given::to_string);
-        self.faults.push(format!("{origin}: {fault}"));
-    }
-}
-
-/// Returns whether what was given is what holds without it.
-fn is_default(given: &Given) -> bool {
-    let option = given.option;
-    match option.kind {
-        OptKind::List => given.values.iter().all(String::is_empty),
-        OptKind::Bool => {
-            given.values.iter().all(|value| parse_bool(value) == parse_bool(option.default))
-        }
-        OptKind::Duration => {
-            let default = parse_duration(option.default);
-            given.values.iter().all(|value| parse_duration(value) == default)
-        }
-        OptKind::Number | OptKind::Text => given.values.iter().all(|value| value == option.default),
     }
 }
 
@@ -290,6 +187,7 @@ fn host_name() -> String {
 mod tests {
     use std::path::Path;
 
+    use super::super::options::Opt;
     use super::super::sources::Origin;
     use super::*;
 
