@@ -7,7 +7,7 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Driver::run`]. `runs` is the node's side of a claim, `starts` how runs begin, `reports` brings
+//! [`Driver::run`]. `runs` is the node's side of a claim, `starts` how runs begin, `courier` brings
 //! results back, `watch` tells those who wait.
 //!
 //! # Concurrency
@@ -18,17 +18,19 @@
 //!
 //! May use: `kernel::{node, model, state, time}`, `limits`, `ports`, `error`.
 
+mod behind;
+mod courier;
+mod delivery;
 mod loop_thread;
 mod news;
 mod packing;
-mod reports;
 mod runs;
 mod starts;
 mod watch;
 
+pub use courier::{Backlog, Courier, CourierParts};
 pub use loop_thread::{Driver, DriverParts};
 pub use news::{NEWS_MAX, News, NewsSender};
 pub use packing::unpack;
-pub use reports::{Backlog, Courier, CourierParts};
 pub use runs::Runs;
 pub use watch::{FireWait, Watch};

@@ -6,7 +6,7 @@
 //!
 //! A run that does not end in its first step has a task. *Owner*: the node's runtime. *Inputs*: the
 //! claim and its cancel token. *Bound*: as many as there are claims for this node. *Ends* with its
-//! report handed to `reports`.
+//! report handed to `courier`.
 //! A run stays in `live` until its report is acknowledged, so that a claim sent twice starts once.
 
 use std::collections::HashMap;

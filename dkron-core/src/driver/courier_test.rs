@@ -5,11 +5,13 @@ use std::future::Future;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::kernel::model::{Execution, ExecutionId, ExecutionState, Job, JobName, NodeName};
-use crate::kernel::state::{Claim, Command, StoredOutput};
+use crate::kernel::state::{Claim, Command, Envelope, Outcome, StoredOutput};
 use crate::kernel::time::Timestamp;
-use crate::ports::{Clock, Executors, LogFuture, RunContext, RunEnd, RunFuture};
+use crate::ports::{Clock, Executors, LogFuture, OutboxMark, RunContext, RunEnd, RunFuture};
 
 /// What the log does with a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
