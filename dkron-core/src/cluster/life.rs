@@ -1,65 +1,32 @@
-//! How a node comes to life, and ends.
+//! How a node comes to life: its parts made, in their order, and connected.
 //!
-//! # How long an end takes
-//!
-//! Beside the patience with running executions there are bounds for what should take no time:
-//! [`IDLE_WAIT_MAX`], [`CANCEL_GRACE`](limits::CANCEL_GRACE) and [`REPORTS_WAIT_MAX`] if executions
-//! outlast that patience, [`PROPOSALS_WAIT_MAX`], [`KEEP_WAIT_MAX`], the wait of `gate` for calls
-//! under way, [`RUNTIME_WAIT_MAX`] and [`CLOSE_WAIT_MAX`]: 20 seconds in all, should every one of
-//! them be used up.
+//! `assembly` says what the parts are, `ending` how they end.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, watch};
 
 use super::Config;
-use super::config::DataLocation;
+use super::assembly::{executors, open_log, open_storage, start_courier};
+use super::ending::{CLOSE_WAIT_MAX, PROPOSALS_WAIT_MAX, RUNTIME_WAIT_MAX};
 use super::node::Node;
 use super::office::{Office, OfficeState};
 use super::owned::{EngineThread, Fatal, NodeRuntime, NodeStorage};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::consensus::{Applied, Consensus, ConsensusConfig};
+use crate::adapters::consensus::{Applied, Consensus};
 use crate::adapters::entropy::SystemEntropy;
-use crate::adapters::executor::{ExecutorSet, HandlerRegistry, HttpExecutor, ShellExecutor};
-use crate::adapters::storage::{DataDirConfig, Storage};
-use crate::driver::{
-    Courier, CourierParts, Driver, DriverParts, NEWS_MAX, News, NewsSender, Runs, Watch,
-};
+use crate::adapters::executor::HandlerRegistry;
+use crate::driver::{Driver, DriverParts, NEWS_MAX, News, NewsSender, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::kernel::node::{Engine, EngineConfig};
 use crate::kernel::time::Zone;
-use crate::limits;
 use crate::ports::{Clock, Entropy};
 
 /// How long a start waits for a leader.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// Records kept in the log though a snapshot covers them.
-const LOG_RECORDS_KEPT: u64 = 1_000;
-
-/// How long an end waits for what blocks on the runtime's threads.
-const RUNTIME_WAIT_MAX: Duration = Duration::from_secs(1);
-
-/// How long an end waits for the threads of the storage.
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
-
-/// How long a shutdown waits for decisions that are under way, and for claims to start.
-const IDLE_WAIT_MAX: Duration = Duration::from_secs(2);
-
-/// How long a shutdown waits for the reports of runs that it has ended.
-const REPORTS_WAIT_MAX: Duration = Duration::from_secs(1);
-
-/// How long a shutdown waits for proposals that are under way; the log's own end takes two seconds
-/// more at the most.
-const PROPOSALS_WAIT_MAX: Duration = Duration::from_secs(1);
-
-/// How long a shutdown waits until results that are not acknowledged are in the outbox.
-const KEEP_WAIT_MAX: Duration = Duration::from_secs(4);
 
 /// Entries that are applied and wait for the engine to hear of them.
 const APPLIED_MAX: usize = 64;
@@ -159,7 +126,7 @@ impl Node {
         self.runtime.spawn(bring_events(applied, self.news.clone()));
         self.runtime.spawn(office.follow(self.consensus.leadership()));
         let mut ready = state.clone();
-        let led = wait(self.runtime.handle(), async move {
+        let led = self.runtime.wait(async move {
             let ready = ready.wait_for(|state| state.is_ready);
             matches!(tokio::time::timeout(LEADER_WAIT_MAX, ready).await, Ok(Ok(_)))
         })?;
@@ -181,56 +148,6 @@ impl Node {
         if let Err(error) = self.stop().and_then(|()| self.end()) {
             tracing::warn!(error = error.report(), "a node that failed to start did not end well");
         }
-    }
-
-    /// Claims nothing more, and waits for running executions: `patience`, then ends them.
-    pub(super) fn drain(&self, patience: Duration) -> Result<(), Error> {
-        let (sender, idle) = tokio::sync::oneshot::channel();
-        // Fails only if the engine has stopped; then nothing is under way.
-        let _ = self.news.send(News::Drain(sender));
-        let runs = Arc::clone(&self.runs);
-        wait(self.runtime.handle(), async move {
-            let _ = tokio::time::timeout(IDLE_WAIT_MAX, idle).await;
-            if tokio::time::timeout(patience, runs.drained()).await.is_ok() {
-                return;
-            }
-            tracing::warn!(runs = runs.count(), "runs outlast the shutdown: ending them");
-            runs.cancel_all();
-            let grace = limits::CANCEL_GRACE + REPORTS_WAIT_MAX;
-            if tokio::time::timeout(grace, runs.drained()).await.is_err() {
-                let left = runs.count();
-                tracing::error!(runs = left, "runs do not end, or cannot be reported: left behind");
-            }
-        })
-    }
-
-    /// Stops the log and the engine: proposals that are under way are answered, if only with an
-    /// error; results that are not acknowledged are in the outbox; and whoever waits is told.
-    pub(super) fn stop(&self) -> Result<(), Error> {
-        let (consensus, courier) = (Arc::clone(&self.consensus), Arc::clone(&self.courier));
-        let kept = wait(self.runtime.handle(), async move {
-            consensus.shutdown(PROPOSALS_WAIT_MAX).await;
-            tokio::time::timeout(KEEP_WAIT_MAX, courier.close()).await.unwrap_or_else(|_| {
-                let text = "results that are not handed in could not be kept in time";
-                Err(Error::new(ErrorKind::Storage, text))
-            })
-        });
-        self.engine.stop();
-        kept?
-    }
-
-    /// Ends the threads and closes the data directory.
-    pub(super) fn end(self) -> Result<(), Error> {
-        let Self { runtime, storage, consensus, engine, .. } = self;
-        let ended = engine.join();
-        runtime.end(RUNTIME_WAIT_MAX);
-        // Holds a part of the storage; the other parts went with the engine and the runtime.
-        drop(consensus);
-        if storage.close(CLOSE_WAIT_MAX) {
-            return ended;
-        }
-        let text = "the data directory stays locked: something of the node still uses it";
-        ended.and(Err(Error::new(ErrorKind::DeadlineExceeded, text)))
     }
 }
 
@@ -265,87 +182,6 @@ async fn bring_events(mut applied: mpsc::Receiver<Applied>, news: NewsSender) {
             let _ = tokio::task::spawn_blocking(move || news.send(waiting)).await;
         }
     }
-}
-
-fn open_storage(config: &Config, node: &NodeName) -> Result<Storage, Error> {
-    match &config.data {
-        DataLocation::Memory => Ok(Storage::in_memory()),
-        DataLocation::Dir(path) => Storage::open(&DataDirConfig {
-            path: path.clone(),
-            node: node.clone(),
-            allow_network_file_system: config.allow_network_storage,
-        }),
-    }
-}
-
-/// Opens the log, and forms a cluster of this node if it belongs to none.
-fn open_log(
-    config: &Config,
-    node: &NodeName,
-    storage: &Storage,
-    clock: &Arc<dyn Clock>,
-    cluster_id: u128,
-    applied: mpsc::Sender<Applied>,
-    runtime: &Runtime,
-) -> Result<Arc<Consensus>, Error> {
-    let config = ConsensusConfig {
-        node: node.clone(),
-        raft_multiplier: config.raft_multiplier,
-        log_bytes_max: storage.log_bytes_max(),
-        log_records_kept: LOG_RECORDS_KEPT,
-        clock: Arc::clone(clock),
-    };
-    let (log, snapshots) = (Arc::clone(&storage.log), Arc::clone(&storage.snapshots));
-    let state = Arc::clone(&storage.state);
-    wait(runtime.handle(), async move {
-        let consensus = Consensus::open(config, log, snapshots, state, applied).await?;
-        consensus.bootstrap(cluster_id).await?;
-        Ok(Arc::new(consensus))
-    })?
-}
-
-/// Makes what starts claims on this node, and what delivers their results.
-fn start_courier(
-    consensus: &Arc<Consensus>,
-    storage: &Storage,
-    executors: ExecutorSet,
-    clock: &Arc<dyn Clock>,
-    runtime: &Runtime,
-) -> (Arc<Runs>, Arc<Courier>) {
-    let (sender, incoming) = mpsc::unbounded_channel();
-    let (clock, handle) = (Arc::clone(clock), runtime.handle().clone());
-    let runs = Arc::new(Runs::new(Arc::new(executors), clock, handle, sender));
-    let parts = CourierParts {
-        log: Arc::clone(consensus) as Arc<_>,
-        outbox: Arc::clone(&storage.outbox),
-        runs: Arc::clone(&runs),
-        incoming,
-    };
-    let courier = Courier::start(runtime.handle(), parts);
-    (runs, Arc::new(courier))
-}
-
-/// Returns what this node can run.
-fn executors(handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
-    ExecutorSet::new()
-        .with("shell", Arc::new(ShellExecutor::new()))
-        .with("http", Arc::new(HttpExecutor::new()))
-        .with("handler", Arc::clone(handlers) as Arc<_>)
-}
-
-/// Waits on a plain thread for work on the node's runtime; right inside another runtime as well.
-fn wait<T: Send + 'static>(
-    runtime: &Handle,
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Error> {
-    let (sender, receiver) = sync_channel(1);
-    runtime.spawn(async move {
-        // Fails only if the waiting thread is gone.
-        let _ = sender.send(work.await);
-    });
-    receiver.recv().map_err(|_| {
-        Error::new(ErrorKind::Internal, "a task of the node panicked; please report it")
-    })
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Cluster::start`]; `node` holds the parts, `life` starts and stops them, `office` takes
-//! office, the other files are the methods of [`Cluster`] by subject.
+//! [`Cluster::start`]; `node` holds the parts, `assembly` says which adapters they are, `life`
+//! starts them and `ending` stops them, `office` takes office, the other files are the methods of
+//! [`Cluster`] by subject.
 //!
 //! May use: everything in the crate but `testing`.
 
+mod assembly;
 mod builder;
 mod config;
 mod control;
+mod ending;
 mod gate;
 mod handle;
 mod jobs;

@@ -4,8 +4,10 @@
 //! else's thread, perhaps within a runtime that must not be blocked: nothing here panics, leaves a
 //! thread behind, or waits for a disk that is full.
 
+use std::future::Future;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -32,6 +34,21 @@ impl NodeRuntime {
                 Error::new(ErrorKind::LimitExceeded, "start the node's runtime").with_source(error)
             })?;
         Ok(Self(Some(runtime)))
+    }
+
+    /// Waits on a plain thread for work on this runtime; right inside another runtime as well.
+    pub(super) fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = sync_channel(1);
+        self.spawn(async move {
+            // Fails only if the waiting thread is gone.
+            let _ = sender.send(work.await);
+        });
+        receiver.recv().map_err(|_| {
+            Error::new(ErrorKind::Internal, "a task of the node panicked; please report it")
+        })
     }
 
     /// Ends it, and waits at most `limit` for what blocks on its threads.

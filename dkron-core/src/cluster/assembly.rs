@@ -1,0 +1,90 @@
+//! What a node is made of: its storage, its log, its executors, and what delivers their results.
+//!
+//! Here stands which adapter is behind which port. When the parts begin and end is for `life` and
+//! `ending` to say.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::Config;
+use super::config::DataLocation;
+use super::owned::NodeRuntime;
+use crate::adapters::consensus::{Applied, Consensus, ConsensusConfig};
+use crate::adapters::executor::{ExecutorSet, HandlerRegistry, HttpExecutor, ShellExecutor};
+use crate::adapters::storage::{DataDirConfig, Storage};
+use crate::driver::{Courier, CourierParts, Runs};
+use crate::error::Error;
+use crate::kernel::model::NodeName;
+use crate::ports::Clock;
+
+/// Records kept in the log though a snapshot covers them.
+const LOG_RECORDS_KEPT: u64 = 1_000;
+
+/// Opens the storage that the configuration names.
+pub(super) fn open_storage(config: &Config, node: &NodeName) -> Result<Storage, Error> {
+    match &config.data {
+        DataLocation::Memory => Ok(Storage::in_memory()),
+        DataLocation::Dir(path) => Storage::open(&DataDirConfig {
+            path: path.clone(),
+            node: node.clone(),
+            allow_network_file_system: config.allow_network_storage,
+        }),
+    }
+}
+
+/// Opens the log, and forms a cluster of this node if it belongs to none.
+pub(super) fn open_log(
+    config: &Config,
+    node: &NodeName,
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    cluster_id: u128,
+    applied: mpsc::Sender<Applied>,
+    runtime: &NodeRuntime,
+) -> Result<Arc<Consensus>, Error> {
+    let config = ConsensusConfig {
+        node: node.clone(),
+        raft_multiplier: config.raft_multiplier,
+        log_bytes_max: storage.log_bytes_max(),
+        log_records_kept: LOG_RECORDS_KEPT,
+        clock: Arc::clone(clock),
+    };
+    let (log, snapshots) = (Arc::clone(&storage.log), Arc::clone(&storage.snapshots));
+    let state = Arc::clone(&storage.state);
+    runtime.wait(async move {
+        let consensus = Consensus::open(config, log, snapshots, state, applied).await?;
+        consensus.bootstrap(cluster_id).await?;
+        Ok(Arc::new(consensus))
+    })?
+}
+
+/// Makes what starts claims on this node, and what delivers their results.
+pub(super) fn start_courier(
+    consensus: &Arc<Consensus>,
+    storage: &Storage,
+    executors: ExecutorSet,
+    clock: &Arc<dyn Clock>,
+    runtime: &Runtime,
+) -> (Arc<Runs>, Arc<Courier>) {
+    let (sender, incoming) = mpsc::unbounded_channel();
+    let (clock, handle) = (Arc::clone(clock), runtime.handle().clone());
+    let runs = Arc::new(Runs::new(Arc::new(executors), clock, handle, sender));
+    let parts = CourierParts {
+        log: Arc::clone(consensus) as Arc<_>,
+        outbox: Arc::clone(&storage.outbox),
+        runs: Arc::clone(&runs),
+        incoming,
+    };
+    let courier = Courier::start(runtime.handle(), parts);
+    (runs, Arc::new(courier))
+}
+
+/// Returns what this node can run.
+pub(super) fn executors(handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
+    ExecutorSet::new()
+        .with("shell", Arc::new(ShellExecutor::new()))
+        .with("http", Arc::new(HttpExecutor::new()))
+        .with("handler", Arc::clone(handlers) as Arc<_>)
+}

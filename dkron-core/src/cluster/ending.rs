@@ -1,0 +1,88 @@
+//! How a node ends: drained, stopped, taken apart.
+//!
+//! # How long an end takes
+//!
+//! Beside the patience with running executions there are bounds for what should take no time:
+//! [`IDLE_WAIT_MAX`], [`CANCEL_GRACE`](limits::CANCEL_GRACE) and [`REPORTS_WAIT_MAX`] if executions
+//! outlast that patience, [`PROPOSALS_WAIT_MAX`], [`KEEP_WAIT_MAX`], the wait of `gate` for calls
+//! under way, [`RUNTIME_WAIT_MAX`] and [`CLOSE_WAIT_MAX`]: 20 seconds in all, should every one of
+//! them be used up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::node::Node;
+use crate::driver::News;
+use crate::error::{Error, ErrorKind};
+use crate::limits;
+
+/// How long an end waits for what blocks on the runtime's threads.
+pub(super) const RUNTIME_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long an end waits for the threads of the storage.
+pub(super) const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// How long a shutdown waits for decisions that are under way, and for claims to start.
+const IDLE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// How long a shutdown waits for the reports of runs that it has ended.
+const REPORTS_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a shutdown waits for proposals that are under way; the log's own end takes two seconds
+/// more at the most.
+pub(super) const PROPOSALS_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a shutdown waits until results that are not acknowledged are in the outbox.
+const KEEP_WAIT_MAX: Duration = Duration::from_secs(4);
+
+impl Node {
+    /// Claims nothing more, and waits for running executions: `patience`, then ends them.
+    pub(super) fn drain(&self, patience: Duration) -> Result<(), Error> {
+        let (sender, idle) = tokio::sync::oneshot::channel();
+        // Fails only if the engine has stopped; then nothing is under way.
+        let _ = self.news.send(News::Drain(sender));
+        let runs = Arc::clone(&self.runs);
+        self.runtime.wait(async move {
+            let _ = tokio::time::timeout(IDLE_WAIT_MAX, idle).await;
+            if tokio::time::timeout(patience, runs.drained()).await.is_ok() {
+                return;
+            }
+            tracing::warn!(runs = runs.count(), "runs outlast the shutdown: ending them");
+            runs.cancel_all();
+            let grace = limits::CANCEL_GRACE + REPORTS_WAIT_MAX;
+            if tokio::time::timeout(grace, runs.drained()).await.is_err() {
+                let left = runs.count();
+                tracing::error!(runs = left, "runs do not end, or cannot be reported: left behind");
+            }
+        })
+    }
+
+    /// Stops the log and the engine: proposals that are under way are answered, if only with an
+    /// error; results that are not acknowledged are in the outbox; and whoever waits is told.
+    pub(super) fn stop(&self) -> Result<(), Error> {
+        let (consensus, courier) = (Arc::clone(&self.consensus), Arc::clone(&self.courier));
+        let kept = self.runtime.wait(async move {
+            consensus.shutdown(PROPOSALS_WAIT_MAX).await;
+            tokio::time::timeout(KEEP_WAIT_MAX, courier.close()).await.unwrap_or_else(|_| {
+                let text = "results that are not handed in could not be kept in time";
+                Err(Error::new(ErrorKind::Storage, text))
+            })
+        });
+        self.engine.stop();
+        kept?
+    }
+
+    /// Ends the threads and closes the data directory.
+    pub(super) fn end(self) -> Result<(), Error> {
+        let Self { runtime, storage, consensus, engine, .. } = self;
+        let ended = engine.join();
+        runtime.end(RUNTIME_WAIT_MAX);
+        // Holds a part of the storage; the other parts went with the engine and the runtime.
+        drop(consensus);
+        if storage.close(CLOSE_WAIT_MAX) {
+            return ended;
+        }
+        let text = "the data directory stays locked: something of the node still uses it";
+        ended.and(Err(Error::new(ErrorKind::DeadlineExceeded, text)))
+    }
+}
