@@ -1,60 +1,25 @@
-//! The handle of a node's part in the replicated log: opens it, proposes, tells who leads, stops.
+//! The handle of a node's part in the replicated log: proposes, tells who leads, stops.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{InitializeError, RaftError};
-use openraft::{Config, SnapshotPolicy as RaftSnapshotPolicy};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::apply_thread::{ApplyThread, Progress};
-use super::leadership::{Leadership, follow, is_only_voter, rest_if_alone};
-use super::log_storage::LogStorage;
-use super::machine::{Machine, MachineOver};
-use super::network::Network;
-use super::proposer::{Pending, ProposalQueue, Proposer};
+use super::apply_thread::Progress;
+use super::leadership::Leadership;
+use super::proposer::{Pending, ProposalQueue};
 use super::raft_types::{Peer, PeerId, Raft};
-use super::state_machine::{SnapshotPolicy, StateMachine};
 use crate::error::{Error, ErrorKind};
-use crate::kernel::model::NodeName;
 use crate::kernel::state::{Envelope, Event, Outcome};
 use crate::kernel::time::Timestamp;
 use crate::limits::PROPOSAL_WAIT_MAX;
-use crate::ports::{Clock, Log, LogFuture, LogStore, Replica, SnapshotStore};
-
-/// Time between two heartbeats of a leader, at a multiplier of 1.
-const HEARTBEAT: Duration = Duration::from_millis(250);
-/// The shortest silence of a leader after which others stand for election, at a multiplier of 1.
-const ELECTION_MIN: Duration = Duration::from_millis(1_000);
-/// The longest one, so that they do not all stand at once.
-const ELECTION_MAX: Duration = Duration::from_millis(2_000);
-/// How long the transfer of a snapshot may take.
-const SNAPSHOT_TRANSFER_MAX: Duration = Duration::from_secs(300);
-/// Records that are purged at once.
-const PURGE_BATCH: u64 = 64;
-/// Entries that one message to another node holds at most.
-const ENTRIES_PER_MESSAGE_MAX: u64 = 1_024;
-
-/// How a node takes part.
-pub struct ConsensusConfig {
-    /// The name of this node: its identity in the cluster.
-    pub node: NodeName,
-    /// Stretches all times of the protocol: 1 to 10. Default in Dkron: 1.
-    pub raft_multiplier: u32,
-    /// Bytes of log after which a snapshot is due. A larger snapshot allows for a larger log.
-    pub log_bytes_max: u64,
-    /// Records kept though a snapshot covers them, so that a node that lags a little catches up
-    /// from the log. Default: 1,000.
-    pub log_records_kept: u64,
-    /// The clock that gives entries their time.
-    pub clock: Arc<dyn Clock>,
-}
+use crate::ports::{Log, LogFuture, LogStore};
 
 /// An entry that has taken effect on this node.
 #[derive(Debug)]
@@ -85,92 +50,18 @@ pub struct ConsensusMetrics {
 
 /// A node's part in the replicated log.
 pub struct Consensus {
-    raft: Raft,
-    node: PeerId,
-    queue: ProposalQueue,
-    leadership: watch::Receiver<Leadership>,
-    progress: watch::Receiver<Progress>,
-    log: Arc<dyn LogStore>,
-    runtime: Handle,
-    stop: CancellationToken,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    pub(super) raft: Raft,
+    pub(super) node: PeerId,
+    pub(super) queue: ProposalQueue,
+    pub(super) leadership: watch::Receiver<Leadership>,
+    pub(super) progress: watch::Receiver<Progress>,
+    pub(super) log: Arc<dyn LogStore>,
+    pub(super) runtime: Handle,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Consensus {
-    /// Opens the log and the state, and takes part from now on.
-    ///
-    /// A node that is the only voter of its cluster leads within milliseconds of this. Events of
-    /// entries applied after this returns go to `applied`; read them all the time, for nothing more
-    /// is applied when the channel is full. Call within the node's runtime.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Storage`] if the log, the state or the snapshot cannot be read or do not belong
-    /// together, [`ErrorKind::InvalidArgument`] for a multiplier out of range.
-    pub async fn open<S: Replica>(
-        config: ConsensusConfig,
-        log: Arc<dyn LogStore>,
-        snapshots: Arc<dyn SnapshotStore>,
-        state: Arc<S>,
-        applied: mpsc::Sender<Applied>,
-    ) -> Result<Self, Error> {
-        let raft_config = raft_config(&config)?;
-        let machine: Arc<dyn Machine> = Arc::new(MachineOver { state });
-        check_that_they_meet(&*log, &*snapshots, &*machine)?;
-        let storage = LogStorage::open(Arc::clone(&log))?;
-        let apply = ApplyThread::start(Arc::clone(&machine), Arc::clone(storage.tail()), applied)?;
-        let progress = apply.progress();
-        let live = apply.live();
-        let stop = CancellationToken::new();
-        let policy = Arc::new(SnapshotPolicy {
-            log_bytes_max: config.log_bytes_max,
-            log_bytes: AtomicU64::new(log.bytes()?),
-            snapshot_bytes: AtomicU64::new(snapshots.current()?.map_or(0, |stored| stored.bytes)),
-            is_due: AtomicBool::new(false),
-            due: Notify::new(),
-            stop: stop.clone(),
-        });
-        let state_machine = StateMachine::new(apply, machine, snapshots, Arc::clone(&policy));
-
-        let node = PeerId::of(&config.node);
-        let raft = Raft::build(node.clone(), raft_config, Network, storage, state_machine)
-            .await
-            .map_err(|error| {
-                Error::new(ErrorKind::Storage, "open the log and the state").with_source(error)
-            })?;
-        live.store(true, Ordering::Release);
-        raft.run();
-
-        let (leadership_sender, leadership) = watch::channel(Leadership::default());
-        let (queue, proposals) = ProposalQueue::new();
-        let proposer = Proposer {
-            raft: raft.clone(),
-            log: Arc::clone(&log),
-            leadership: leadership.clone(),
-            clock: config.clock,
-            last_at: progress.borrow().at.unwrap_or(Timestamp::MIN),
-        };
-        let tasks = vec![
-            tokio::spawn(follow(raft.server_metrics(), progress.clone(), leadership_sender)),
-            tokio::spawn(proposer.run(proposals)),
-            tokio::spawn(rest_if_alone(raft.clone(), node.clone())),
-            tokio::spawn(ask_for_snapshots(raft.clone(), policy)),
-        ];
-        let consensus = Self {
-            raft,
-            node,
-            queue,
-            leadership,
-            progress,
-            log,
-            runtime: Handle::current(),
-            stop,
-            tasks: Mutex::new(tasks),
-        };
-        consensus.elect_if_alone().await?;
-        Ok(consensus)
-    }
-
     /// Forms a cluster of this node alone, with an id that no other cluster has. Does nothing if
     /// the node belongs to a cluster already; returns whether it formed one.
     ///
@@ -294,21 +185,6 @@ impl Consensus {
             let _ = task.await;
         }
     }
-
-    /// Stands for election at once if nobody else could: the wait is there to let others speak.
-    async fn elect_if_alone(&self) -> Result<(), Error> {
-        let is_alone = {
-            let metrics = self.raft.server_metrics();
-            let server = metrics.borrow_watched();
-            is_only_voter(&server, &self.node)
-        };
-        if is_alone {
-            self.raft.trigger().elect(false).await.map_err(|error| {
-                Error::new(ErrorKind::Stopped, "elect the only member").with_source(error)
-            })?;
-        }
-        Ok(())
-    }
 }
 
 /// How often a node that stops looks whether its proposals are answered.
@@ -338,62 +214,6 @@ async fn answer(mut pending: Pending, deadline: tokio::time::Sleep) -> Result<Ve
         }
     };
     Err(if pending.give_up() { error.maybe_happened() } else { error })
-}
-
-/// Asks openraft for a snapshot when one is due.
-///
-/// *Owner*: the node's runtime. *Inputs*: one notice. *Ends* when openraft has ended.
-async fn ask_for_snapshots(raft: Raft, policy: Arc<SnapshotPolicy>) {
-    loop {
-        policy.due.notified().await;
-        if raft.trigger().snapshot().await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Sees that the state, or a snapshot, reaches up to the log that is left.
-fn check_that_they_meet(
-    log: &dyn LogStore,
-    snapshots: &dyn SnapshotStore,
-    machine: &dyn Machine,
-) -> Result<(), Error> {
-    let purged = log.bounds()?.purged;
-    let applied = machine.applied()?.mark.map(|mark| mark.position);
-    let snapshot = snapshots.current()?.map(|stored| stored.position);
-    if purged <= applied.max(snapshot) {
-        return Ok(());
-    }
-    let message = "neither the state nor a snapshot reaches the log that is left: restore a backup";
-    Err(Error::new(ErrorKind::Storage, message))
-}
-
-fn raft_config(config: &ConsensusConfig) -> Result<Arc<Config>, Error> {
-    let multiplier = config.raft_multiplier;
-    if !(1..=10).contains(&multiplier) {
-        let message = format!("raft-multiplier must be within 1 to 10, found {multiplier}");
-        return Err(Error::new(ErrorKind::InvalidArgument, message));
-    }
-    let ms = |time: Duration| (time * multiplier).as_millis() as u64;
-    let raft_config = Config {
-        cluster_name: "dkron".to_owned(),
-        heartbeat_interval: ms(HEARTBEAT),
-        election_timeout_min: ms(ELECTION_MIN),
-        election_timeout_max: ms(ELECTION_MAX),
-        install_snapshot_timeout: SNAPSHOT_TRANSFER_MAX.as_millis() as u64,
-        // Asked for by the size of the log instead, see `SnapshotPolicy`.
-        snapshot_policy: RaftSnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: config.log_records_kept,
-        purge_batch_size: PURGE_BATCH,
-        max_payload_entries: ENTRIES_PER_MESSAGE_MAX,
-        enable_pre_vote: Some(true),
-        // A new start is a new term: whoever led before it is told apart by that.
-        enable_leader_restore: Some(false),
-        ..Config::default()
-    };
-    raft_config.validate().map(Arc::new).map_err(|error| {
-        Error::new(ErrorKind::InvalidArgument, "times of the protocol").with_source(error)
-    })
 }
 
 #[cfg(test)]

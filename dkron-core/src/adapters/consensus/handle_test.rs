@@ -1,15 +1,17 @@
 //! Proposals, reads, snapshots and ends of one node, over real storage.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::adapters::clock::SystemClock;
+use crate::adapters::consensus::ConsensusConfig;
 use crate::adapters::storage::{DataDirConfig, Storage};
-use crate::kernel::model::{Job, JobName};
+use crate::kernel::model::{Job, JobName, NodeName};
 use crate::kernel::state::{Command, JobWrite, Outcome, query};
-use crate::ports::Store;
+use crate::ports::{Clock, Store};
 
 /// How long a test waits for anything.
 const WAIT_MAX: Duration = Duration::from_secs(20);

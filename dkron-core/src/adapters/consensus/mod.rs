@@ -7,8 +7,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Consensus`]; then `proposer`, where a command comes in, `log_storage`, where its entry is
-//! written, and `apply_thread`, where it takes effect.
+//! [`Consensus`], which `open` makes; then `proposer`, where a command comes in, `log_storage`,
+//! where its entry is written, and `apply_thread`, where it takes effect.
 //!
 //! # Invariants
 //!
@@ -20,11 +20,13 @@
 //! May use: `ports`, `kernel::{model, time, state}`, `limits`, `error`.
 
 mod apply_thread;
+mod config;
 mod handle;
 mod leadership;
 mod log_storage;
 mod machine;
 mod network;
+mod open;
 #[cfg(test)]
 mod process_test;
 mod proposer;
@@ -36,5 +38,6 @@ mod suite_test;
 mod tail;
 mod weight;
 
-pub(crate) use handle::{Applied, Consensus, ConsensusConfig};
+pub(crate) use config::ConsensusConfig;
+pub(crate) use handle::{Applied, Consensus};
 pub(crate) use leadership::Leadership;

@@ -1,0 +1,143 @@
+//! How a node begins to take part in the log: opens it, sees that log, state and snapshot belong
+//! together, and stands for election if it is alone.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use openraft::async_runtime::watch::WatchReceiver as _;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::apply_thread::ApplyThread;
+use super::config::{ConsensusConfig, raft_config};
+use super::handle::{Applied, Consensus};
+use super::leadership::{Leadership, follow, is_only_voter, rest_if_alone};
+use super::log_storage::LogStorage;
+use super::machine::{Machine, MachineOver};
+use super::network::Network;
+use super::proposer::{ProposalQueue, Proposer};
+use super::raft_types::{PeerId, Raft};
+use super::state_machine::{SnapshotPolicy, StateMachine};
+use crate::error::{Error, ErrorKind};
+use crate::kernel::time::Timestamp;
+use crate::ports::{LogStore, Replica, SnapshotStore};
+
+impl Consensus {
+    /// Opens the log and the state, and takes part from now on.
+    ///
+    /// A node that is the only voter of its cluster leads within milliseconds of this. Events of
+    /// entries applied after this returns go to `applied`; read them all the time, for nothing more
+    /// is applied when the channel is full. Call within the node's runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the log, the state or the snapshot cannot be read or do not belong
+    /// together, [`ErrorKind::InvalidArgument`] for a multiplier out of range.
+    pub async fn open<S: Replica>(
+        config: ConsensusConfig,
+        log: Arc<dyn LogStore>,
+        snapshots: Arc<dyn SnapshotStore>,
+        state: Arc<S>,
+        applied: mpsc::Sender<Applied>,
+    ) -> Result<Self, Error> {
+        let raft_config = raft_config(&config)?;
+        let machine: Arc<dyn Machine> = Arc::new(MachineOver { state });
+        check_that_they_meet(&*log, &*snapshots, &*machine)?;
+        let storage = LogStorage::open(Arc::clone(&log))?;
+        let apply = ApplyThread::start(Arc::clone(&machine), Arc::clone(storage.tail()), applied)?;
+        let progress = apply.progress();
+        let live = apply.live();
+        let stop = CancellationToken::new();
+        let policy = Arc::new(SnapshotPolicy {
+            log_bytes_max: config.log_bytes_max,
+            log_bytes: AtomicU64::new(log.bytes()?),
+            snapshot_bytes: AtomicU64::new(snapshots.current()?.map_or(0, |stored| stored.bytes)),
+            is_due: AtomicBool::new(false),
+            due: Notify::new(),
+            stop: stop.clone(),
+        });
+        let state_machine = StateMachine::new(apply, machine, snapshots, Arc::clone(&policy));
+
+        let node = PeerId::of(&config.node);
+        let raft = Raft::build(node.clone(), raft_config, Network, storage, state_machine)
+            .await
+            .map_err(|error| {
+                Error::new(ErrorKind::Storage, "open the log and the state").with_source(error)
+            })?;
+        live.store(true, Ordering::Release);
+        raft.run();
+
+        let (leadership_sender, leadership) = watch::channel(Leadership::default());
+        let (queue, proposals) = ProposalQueue::new();
+        let proposer = Proposer {
+            raft: raft.clone(),
+            log: Arc::clone(&log),
+            leadership: leadership.clone(),
+            clock: config.clock,
+            last_at: progress.borrow().at.unwrap_or(Timestamp::MIN),
+        };
+        let tasks = vec![
+            tokio::spawn(follow(raft.server_metrics(), progress.clone(), leadership_sender)),
+            tokio::spawn(proposer.run(proposals)),
+            tokio::spawn(rest_if_alone(raft.clone(), node.clone())),
+            tokio::spawn(ask_for_snapshots(raft.clone(), policy)),
+        ];
+        let consensus = Self {
+            raft,
+            node,
+            queue,
+            leadership,
+            progress,
+            log,
+            runtime: Handle::current(),
+            stop,
+            tasks: Mutex::new(tasks),
+        };
+        consensus.elect_if_alone().await?;
+        Ok(consensus)
+    }
+
+    /// Stands for election at once if nobody else could: the wait is there to let others speak.
+    async fn elect_if_alone(&self) -> Result<(), Error> {
+        let is_alone = {
+            let metrics = self.raft.server_metrics();
+            let server = metrics.borrow_watched();
+            is_only_voter(&server, &self.node)
+        };
+        if is_alone {
+            self.raft.trigger().elect(false).await.map_err(|error| {
+                Error::new(ErrorKind::Stopped, "elect the only member").with_source(error)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Asks openraft for a snapshot when one is due.
+///
+/// *Owner*: the node's runtime. *Inputs*: one notice. *Ends* when openraft has ended.
+async fn ask_for_snapshots(raft: Raft, policy: Arc<SnapshotPolicy>) {
+    loop {
+        policy.due.notified().await;
+        if raft.trigger().snapshot().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Sees that the state, or a snapshot, reaches up to the log that is left.
+fn check_that_they_meet(
+    log: &dyn LogStore,
+    snapshots: &dyn SnapshotStore,
+    machine: &dyn Machine,
+) -> Result<(), Error> {
+    let purged = log.bounds()?.purged;
+    let applied = machine.applied()?.mark.map(|mark| mark.position);
+    let snapshot = snapshots.current()?.map(|stored| stored.position);
+    if purged <= applied.max(snapshot) {
+        return Ok(());
+    }
+    let message = "neither the state nor a snapshot reaches the log that is left: restore a backup";
+    Err(Error::new(ErrorKind::Storage, message))
+}
