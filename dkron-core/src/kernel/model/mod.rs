@@ -8,6 +8,7 @@
 //!
 //! May use: `time`, `limits`, `error`.
 
+mod error;
 mod execution;
 mod job;
 mod letter;
@@ -18,6 +19,7 @@ mod policy;
 mod status;
 mod validate;
 
+pub use error::ModelError;
 pub use execution::{
     Cause, Execution, ExecutionId, ExecutionState, ParseExecutionIdError, Skip, SkipReason,
 };
@@ -30,4 +32,3 @@ pub use policy::{
     RetryBackoff,
 };
 pub use status::{JobStatus, RunStatus};
-pub use validate::ModelError;
