@@ -10,10 +10,11 @@
 //!
 //! # Where to begin reading
 //!
-//! `daemon`, then the test `getting_started`.
+//! `daemon`, which `launch` starts; then the test `getting_started`.
 
 pub mod daemon;
 pub mod http;
+pub mod launch;
 pub mod ledger;
 mod log;
 mod processes;

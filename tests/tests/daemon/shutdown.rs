@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use dkron_e2e::daemon::{Daemon, binary};
+use dkron_e2e::daemon::Daemon;
+use dkron_e2e::launch::binary;
 use dkron_e2e::wait::wait_until;
 use serde_json::json;
 
