@@ -1,7 +1,7 @@
 //! Architecture invariant A1: the kernel touches nothing of the world.
 
 use super::Finding;
-use super::layers::trees;
+use super::module_paths::trees;
 use super::source::Source;
 
 /// Where the kernel lies.

@@ -4,7 +4,7 @@
 //! # Where to begin reading
 //!
 //! [`Layers::read`] parses the tables, [`Layers::check`] holds one file against them. Paths come
-//! from [`trees`]: it expands `use crate::{a, b::{c}}` and inline paths alike.
+//! from [`used_paths`].
 //!
 //! Test code may use anything. A path through an alias of a module (`use crate::kernel;`) is
 //! refused at the alias.
@@ -15,6 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::Finding;
+use super::module_paths::{ModulePath, used_paths};
 use super::source::Source;
 
 /// The document that holds the tables.
@@ -26,9 +27,6 @@ const SOURCES: &str = "dkron-core/src/";
 /// The headings under which the tables stand.
 const USES: &str = "### Permitted uses";
 const OWNERS: &str = "### Crates with one owner";
-
-/// A path of modules: `kernel::state` is `["kernel", "state"]`.
-type ModulePath = Vec<String>;
 
 /// The tables of ARCHITECTURE.md.
 pub struct Layers {
@@ -190,93 +188,6 @@ fn matches(pattern: &[String], path: &[String]) -> bool {
 /// Whether the path at `at` belongs to `pub(in crate::…)`.
 fn is_restriction(source: &Source, at: usize) -> bool {
     source.code[..at].ends_with("pub(in ")
-}
-
-/// Returns every path into this crate, from its root, with the place where it starts.
-fn used_paths(source: &Source, own: &[String]) -> Vec<(usize, ModulePath)> {
-    let mut found = trees(source, "crate");
-    for (at, path) in trees(source, "super") {
-        if source.code[..at].ends_with("super::") {
-            continue;
-        }
-        let ups = 1 + path.iter().take_while(|part| *part == "super").count();
-        let mut full = own[..own.len().saturating_sub(ups)].to_vec();
-        full.extend(path.into_iter().skip(ups - 1));
-        if !full.is_empty() {
-            found.push((at, full));
-        }
-    }
-    found
-}
-
-/// Returns every path that starts with the word `root`, without it: one for each leaf of a tree.
-pub fn trees(source: &Source, root: &str) -> Vec<(usize, ModulePath)> {
-    let mut found = Vec::new();
-    for at in source.find(&format!("{root}::")) {
-        // `$crate::` belongs to whoever uses the macro; `x::std::` is no root.
-        if source.code[..at].ends_with(['$', ':']) && !source.code[..at].ends_with("super::") {
-            continue;
-        }
-        let mut leaves = Vec::new();
-        leaves_of(&source.code[at + root.len() + 2..], &mut Vec::new(), &mut leaves);
-        found.extend(leaves.into_iter().map(|leaf| (at, leaf)));
-    }
-    found
-}
-
-/// Reads `a::{b, c::d}` from the start of `code`; returns how many bytes that took.
-fn leaves_of(code: &str, prefix: &mut ModulePath, leaves: &mut Vec<ModulePath>) -> usize {
-    let depth = prefix.len();
-    let mut at = 0;
-    loop {
-        at += blanks(&code[at..]);
-        if code[at..].starts_with('{') {
-            at += 1;
-            while at < code.len() {
-                at += blanks(&code[at..]);
-                match code[at..].chars().next() {
-                    Some('}') => break,
-                    Some(',') => at += 1,
-                    _ => {
-                        let read = leaves_of(&code[at..], prefix, leaves);
-                        // A group that is no list of paths ends here.
-                        if read == 0 {
-                            break;
-                        }
-                        at += read;
-                    }
-                }
-            }
-            at += usize::from(at < code.len());
-            prefix.truncate(depth);
-            return at;
-        }
-        let name = code[at..].find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '*'));
-        let name = &code[at..at + name.unwrap_or(code.len() - at)];
-        if name.is_empty() {
-            break;
-        }
-        at += name.len();
-        if name != "self" && name != "*" {
-            prefix.push(name.to_owned());
-        }
-        if !code[at..].starts_with("::") {
-            break;
-        }
-        at += 2;
-    }
-    // An alias: `a as b`.
-    if code[at..].starts_with(" as ") {
-        let alias = code[at + 4..].find(|c: char| !(c.is_alphanumeric() || c == '_'));
-        at += 4 + alias.unwrap_or(0);
-    }
-    leaves.push(prefix.clone());
-    prefix.truncate(depth);
-    at
-}
-
-fn blanks(code: &str) -> usize {
-    code.len() - code.trim_start().len()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod claims;
 mod kernel;
 mod layers;
 mod links;
+mod module_paths;
 mod panics;
 mod paths;
 mod prose;
