@@ -11,8 +11,9 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 
 use super::answer::{empty, not_found_page, text, typed, with_header};
+use super::percent::percent_encode;
 use super::query::Query;
-use super::route::{Resolved, Route, methods_of, percent_encode, resolve};
+use super::route::{Resolved, Route, methods_of, resolve};
 use super::{Api, handle};
 
 /// Which node answered.

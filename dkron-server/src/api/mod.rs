@@ -28,6 +28,7 @@ mod job_list;
 mod leave;
 mod list;
 mod members;
+mod percent;
 mod policy_text;
 mod query;
 mod restore;

@@ -1,6 +1,6 @@
 //! The query of a request, read as Go reads it.
 
-use super::route::hex;
+use super::percent::percent_decode;
 
 /// The parameters of a query, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,22 +70,9 @@ impl Query {
     }
 }
 
+/// Decodes a name or a value: a plus is a blank.
 fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let (digits, after) = after.split_at_checked(2)?;
-                bytes.push(hex(digits)?);
-                rest = after;
-            }
-            byte => bytes.push(*byte),
-        }
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    percent_decode(&text.replace('+', " "))
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use super::answer::{empty, failure, json, layout, refusal, text, with_header};
 use super::job_body::JobBody;
 use super::job_check::{CheckedJob, JobRefusal};
 use super::job_json::{NoProcessors, write_job, write_job_with};
+use super::percent::percent_encode;
 use super::query::Query;
-use super::route::percent_encode;
 
 /// Largest body of a job write, in bytes: a job of the greatest size, escaped.
 pub(super) const JOB_BODY_BYTES_MAX: usize = 4 << 20;
