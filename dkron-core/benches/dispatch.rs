@@ -43,13 +43,7 @@ fn tables(jobs: usize, adjust: impl Fn(usize, &mut Job)) -> MemoryTables {
         job.executor_config.insert("handler".to_owned(), "noop".to_owned());
         adjust(number, &mut job);
         let first = first_due(&job, now(), Zone::UTC).expect("a schedule");
-        Command::SetJob(Box::new(JobWrite {
-            job,
-            first,
-            overdue: None,
-            if_revision: None,
-            restored: None,
-        }))
+        Command::SetJob(Box::new(JobWrite::new(job, first)))
     };
     let mut tables = MemoryTables::new();
     apply_all(&mut tables, now(), (0..jobs).map(write).collect(), &mut Vec::new());

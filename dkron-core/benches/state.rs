@@ -37,13 +37,7 @@ fn entry(at: Timestamp, commands: impl Iterator<Item = Command>) -> Entry {
 fn set_jobs(numbers: impl Iterator<Item = usize>) -> Entry {
     let write = |number| {
         let (job, first) = (job(number), Some(start()));
-        Command::SetJob(Box::new(JobWrite {
-            job,
-            first,
-            overdue: None,
-            if_revision: None,
-            restored: None,
-        }))
+        Command::SetJob(Box::new(JobWrite::new(job, first)))
     };
     entry(start(), numbers.map(write))
 }

@@ -29,10 +29,6 @@ fn node(text: &str) -> NodeName {
     NodeName::parse(text).expect("the name of a sample is valid")
 }
 
-fn write(job: Job, first: Option<Timestamp>) -> JobWrite {
-    JobWrite { job, first, overdue: None, if_revision: None, restored: None }
-}
-
 /// `revision` is that of the job's write: they are counted over all jobs.
 fn start(row: &DueRow, revision: u64, forced: bool) -> Command {
     let targets = vec![Target { node: node("n1"), instance: 1 }];
@@ -91,12 +87,12 @@ pub fn samples() -> Vec<Entry> {
     };
     let declared = ApplyJobs {
         declared_by: "app".to_owned(),
-        jobs: vec![write(Job::new(name("c")), None)],
+        jobs: vec![JobWrite::new(Job::new(name("c")), None)],
         prune: true,
     };
     let commands = [
-        Command::SetJob(Box::new(write(nightly, Some(at(60))))),
-        Command::SetJob(Box::new(write(child, None))),
+        Command::SetJob(Box::new(JobWrite::new(nightly, Some(at(60))))),
+        Command::SetJob(Box::new(JobWrite::new(child, None))),
         start(&row, 1, false),
         Command::Finish(Box::new(report(ExecutionState::Failed, 1, "exit status 1\n"))),
         start(&DueRow { at: at(61), job: name("a"), kind: retry }, 1, false),

@@ -97,7 +97,7 @@ pub fn open(path: &Path) -> Storage {
 
 pub fn set_job(name: &str) -> Envelope {
     let job = Job::new(JobName::parse(name).unwrap());
-    let write = JobWrite { job, first: None, overdue: None, if_revision: None, restored: None };
+    let write = JobWrite::new(job, None);
     Envelope { request: None, command: Command::SetJob(Box::new(write)) }
 }
 
@@ -209,7 +209,7 @@ async fn commands_larger_than_an_entry_travel_alone() {
     let large = |name: String| {
         let mut job = Job::new(JobName::parse(&name).unwrap());
         job.metadata.insert("text".to_owned(), "x".repeat(900_000));
-        let write = JobWrite { job, first: None, overdue: None, if_revision: None, restored: None };
+        let write = JobWrite::new(job, None);
         Envelope { request: None, command: Command::SetJob(Box::new(write)) }
     };
     let commands = (0..12).map(|n| large(format!("job-{n}"))).collect();

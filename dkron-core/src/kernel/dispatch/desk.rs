@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Circumstances, Plan, Schedules, WaitingRows, first_due, plan_due};
+use super::{
+    Circumstances, ManualRun, ManualRunError, Plan, Schedules, WaitingRows, first_due, plan_due,
+    plan_manual,
+};
 use crate::kernel::model::{ExecutionState, Job, JobName, NodeName, NodeView};
 use crate::kernel::state::{
     Command, Entry, Envelope, Event, Fire, JobWrite, MemoryTables, Outcome, Report, StoredOutput,
@@ -77,7 +80,7 @@ impl Desk {
     }
 
     pub(super) fn write(&mut self, job: Job, first: Option<Timestamp>) {
-        let write = JobWrite { job, first, overdue: None, if_revision: None, restored: None };
+        let write = JobWrite::new(job, first);
         let outcome = self.apply([Command::SetJob(Box::new(write))]).0.remove(0);
         assert!(matches!(outcome, Outcome::Written { .. }), "{outcome:?}");
     }
@@ -114,6 +117,27 @@ impl Desk {
         let refused = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(_));
         assert!(!outcomes.iter().any(refused), "{outcomes:?}");
         plan.fires
+    }
+
+    /// Disables a job.
+    pub(super) fn disable(&mut self, job: &str) {
+        let job = name(job);
+        let revision = query::revision(&self.tables, &job).unwrap();
+        let (first, overdue) = (None, None);
+        self.apply([Command::SetDisabled { job, revision, disabled: true, first, overdue }]);
+    }
+
+    /// Plans a run by hand.
+    pub(super) fn plan_run(&self, job: &str, is_forced: bool) -> Result<Fire, ManualRunError> {
+        let run = ManualRun {
+            job: &name(job),
+            now: self.now,
+            nodes: &self.nodes,
+            region: "global",
+            seed: self.seed,
+            is_forced,
+        };
+        plan_manual(&self.tables, &run)
     }
 
     /// Ends the running executions of a job.

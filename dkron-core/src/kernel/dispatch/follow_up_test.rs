@@ -1,11 +1,10 @@
 //! Plans for what follows a run: further attempts, and runs of children.
 
 use super::desk::{Desk, S, at, check, job, line, name, node};
-use super::{ManualRun, plan_manual};
 use crate::kernel::model::{
     Cause, ConcurrencyPolicy, ExecutionState, Job, PlacementPolicy, RetryBackoff,
 };
-use crate::kernel::state::{Command, DueKind, Event, query};
+use crate::kernel::state::{Command, DueKind, Event};
 use crate::limits::RETRY_NODE_WAIT_MAX;
 
 #[test]
@@ -70,14 +69,7 @@ fn a_retry_of_a_disabled_job_is_skipped() {
     let mut desk = Desk::with([Job { retries: 1, retry_backoff, ..job("a", "0 * * * * *") }]);
     desk.decide("00:01:00");
     desk.finish("a", ExecutionState::Failed);
-    let revision = query::revision(&desk.tables, &name("a")).unwrap();
-    desk.apply([Command::SetDisabled {
-        job: name("a"),
-        revision,
-        disabled: true,
-        first: None,
-        overdue: None,
-    }]);
+    desk.disable("a");
 
     check(&desk.decide("00:01:05"), &["00:01:05 skip 1 to 00:01:05 Disabled -> never"]);
 }
@@ -129,15 +121,7 @@ fn a_dependent_run_is_checked_like_any_fire_of_its_job() {
     ] {
         let mut desk = Desk::with([job("parent", "0 * * * * *"), child]);
         desk.now = at("00:00:50");
-        let run = ManualRun {
-            job: &name("child"),
-            now: desk.now,
-            nodes: &desk.nodes,
-            region: "global",
-            seed: 1,
-            is_forced: true,
-        };
-        let under_way = plan_manual(&desk.tables, &run).unwrap();
+        let under_way = desk.plan_run("child", true).unwrap();
         desk.apply([Command::Fire(Box::new(under_way))]);
         desk.decide("00:01:00");
         desk.finish("parent", ExecutionState::Succeeded);
@@ -152,15 +136,7 @@ fn causes_of_fires_are_told_apart() {
     let concurrency = ConcurrencyPolicy::Forbid;
     let mut desk = Desk::with([Job { concurrency, ..job("a", "0 * * * * *") }]);
     desk.now = at("00:01:00");
-    let run = ManualRun {
-        job: &name("a"),
-        now: desk.now,
-        nodes: &desk.nodes,
-        region: "global",
-        seed: 1,
-        is_forced: false,
-    };
-    let fire = plan_manual(&desk.tables, &run).unwrap();
+    let fire = desk.plan_run("a", false).unwrap();
     let (_, events) = desk.apply([Command::Fire(Box::new(fire))]);
     assert!(matches!(&events[0], Event::Claimed(claim) if claim.execution.cause == Cause::Manual));
 

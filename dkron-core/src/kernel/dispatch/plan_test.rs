@@ -1,10 +1,9 @@
 //! One test for each rule and each reason of a plan: what it decides, and that `apply` takes it.
 
 use super::desk::{Desk, S, at, check, job, line, name, node};
-use super::{Circumstances, ManualRun, Plan, plan_due, plan_manual};
+use super::{Circumstances, Plan, plan_due};
 use crate::kernel::model::{
-    CatchUpPolicy, ConcurrencyPolicy, ExecutionId, ExecutionState, Job, NodeName, NodeView,
-    SkipReason,
+    CatchUpPolicy, ConcurrencyPolicy, ExecutionId, ExecutionState, Job, NodeName, SkipReason,
 };
 use crate::kernel::state::{Command, Outcome, Rejection, TableError, Verdict, query};
 use crate::limits::NODES_RETURN_MAX;
@@ -48,14 +47,7 @@ fn a_plan_ends_at_its_size_and_the_next_goes_on() {
 #[test]
 fn a_disabled_job_is_not_due() {
     let mut desk = Desk::with([job("a", "0 * * * * *")]);
-    let revision = query::revision(&desk.tables, &name("a")).unwrap();
-    desk.apply([Command::SetDisabled {
-        job: name("a"),
-        revision,
-        disabled: true,
-        first: None,
-        overdue: None,
-    }]);
+    desk.disable("a");
 
     check(&desk.decide("00:01:00"), &[]);
 }
@@ -215,21 +207,17 @@ fn a_run_by_hand_needs_a_job_that_is_enabled_and_a_node() {
     desk.write(Job { parent_job: Some(name("on")), disabled: true, ..job("child", "") }, None);
     let expires_at = Some(at("00:00:00"));
     desk.write(Job { expires_at, ..job("expired", "@hourly") }, None);
-    let plan = |job: &str, nodes: &[NodeView]| {
-        let job = &name(job);
-        let now = at("00:30:00");
-        let run = ManualRun { job, now, nodes, region: "global", seed: 1, is_forced: true };
-        plan_manual(&desk.tables, &run)
-    };
+    desk.now = at("00:30:00");
 
     for job in ["on", "child", "expired"] {
-        let fire = plan(job, &desk.nodes).unwrap();
+        let fire = desk.plan_run(job, true).unwrap();
         assert_eq!((fire.due, fire.is_forced, fire.at), (None, true, at("00:30:00")), "{job}");
     }
-    let error = |job: &str, nodes: &[NodeView]| plan(job, nodes).unwrap_err().to_string();
-    assert_eq!(error("off", &desk.nodes), "job \"off\" is disabled");
-    assert_eq!(error("none", &desk.nodes), "job \"none\" not found");
-    assert_eq!(error("on", &[]), "no target nodes found to run job on: tag region=global");
+    let error = |desk: &Desk, job: &str| desk.plan_run(job, true).unwrap_err().to_string();
+    assert_eq!(error(&desk, "off"), "job \"off\" is disabled");
+    assert_eq!(error(&desk, "none"), "job \"none\" not found");
+    desk.nodes.clear();
+    assert_eq!(error(&desk, "on"), "no target nodes found to run job on: tag region=global");
 }
 
 #[test]

@@ -305,7 +305,7 @@ impl World {
     /// Writes a job, at once.
     pub(super) fn set(&mut self, job: Job) {
         let first = first_due(&job, self.now(), Zone::UTC).unwrap();
-        let write = JobWrite { job, first, overdue: None, if_revision: None, restored: None };
+        let write = JobWrite::new(job, first);
         let outcome = self.command(Command::SetJob(Box::new(write)));
         assert!(matches!(outcome, Outcome::Written { .. }), "{outcome:?}");
     }

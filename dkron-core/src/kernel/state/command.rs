@@ -117,6 +117,13 @@ pub struct JobWrite {
     pub restored: Option<JobStatus>,
 }
 
+impl JobWrite {
+    /// A write whatever the stored revision, of a job that has nothing due already.
+    pub const fn new(job: Job, first: Option<Timestamp>) -> Self {
+        Self { job, first, overdue: None, if_revision: None, restored: None }
+    }
+}
+
 /// Instants of a stored job that have come and are not decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overdue {

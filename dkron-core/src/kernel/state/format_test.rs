@@ -84,9 +84,7 @@ fn plain_job(text: &str) -> Job {
 }
 
 fn set(job: Job) -> Command {
-    let write =
-        JobWrite { job, first: Some(at(60)), overdue: None, if_revision: None, restored: None };
-    Command::SetJob(Box::new(write))
+    Command::SetJob(Box::new(JobWrite::new(job, Some(at(60)))))
 }
 
 fn start(job: &str, revision: u64, due: Option<DueRow>, nodes: &[&str]) -> Command {

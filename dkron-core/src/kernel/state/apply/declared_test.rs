@@ -1,11 +1,11 @@
 //! What a program declares: all of it or nothing, and only its own.
 
 use crate::kernel::model::Job;
-use crate::kernel::state::apply::harness::{World, at, child, job, name, write};
-use crate::kernel::state::{ApplyJobs, Command, Event, Outcome, Rejection, query};
+use crate::kernel::state::apply::harness::{World, at, child, job, name};
+use crate::kernel::state::{ApplyJobs, Command, Event, JobWrite, Outcome, Rejection, query};
 
 fn declare(tag: &str, jobs: Vec<Job>) -> Command {
-    let jobs = jobs.into_iter().map(|job| write(job, Some(at(60)))).collect();
+    let jobs = jobs.into_iter().map(|job| JobWrite::new(job, Some(at(60)))).collect();
     Command::ApplyJobs(Box::new(ApplyJobs { declared_by: tag.to_owned(), jobs, prune: true }))
 }
 

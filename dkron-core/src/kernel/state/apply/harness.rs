@@ -35,10 +35,6 @@ pub(in super::super) fn child(text: &str, parent: &str) -> Job {
     Job { parent_job: Some(name(parent)), ..Job::new(name(text)) }
 }
 
-pub(in super::super) fn write(job: Job, first: Option<Timestamp>) -> JobWrite {
-    JobWrite { job, first, overdue: None, if_revision: None, restored: None }
-}
-
 /// Tables with a clock.
 pub(in super::super) struct World {
     pub(in super::super) tables: MemoryTables,
@@ -64,7 +60,7 @@ impl World {
     /// Writes a job that is due first a minute from now.
     pub(in super::super) fn set(&mut self, job: Job) -> u64 {
         let first = self.now.saturating_add(Duration::from_secs(60));
-        match self.run(Command::SetJob(Box::new(write(job, Some(first))))) {
+        match self.run(Command::SetJob(Box::new(JobWrite::new(job, Some(first))))) {
             Outcome::Written { revision } => revision,
             other => panic!("{other:?}"),
         }

@@ -3,7 +3,7 @@
 use crate::kernel::model::{
     DstPolicy, ExecutionState, Job, JobStatus, RunStatus, Skip, SkipReason,
 };
-use crate::kernel::state::apply::harness::{World, at, child, job, kinds, name, write};
+use crate::kernel::state::apply::harness::{World, at, child, job, kinds, name};
 use crate::kernel::state::{
     Command, Event, JobChange, JobWrite, Order, Outcome, Overdue, Rejection, query,
 };
@@ -11,7 +11,7 @@ use crate::kernel::time::Timestamp;
 use crate::limits::{JOB_BYTES_MAX, PARENT_DEPTH_MAX};
 
 fn set(job: Job, first: Option<Timestamp>) -> Command {
-    Command::SetJob(Box::new(write(job, first)))
+    Command::SetJob(Box::new(JobWrite::new(job, first)))
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn check_overdue(overdue: Option<Overdue>, change: impl FnOnce(&mut Job), want: 
     world.now = at(65);
     let mut changed = job("a");
     change(&mut changed);
-    let write = JobWrite { overdue, ..write(changed, Some(at(120))) };
+    let write = JobWrite { overdue, ..JobWrite::new(changed, Some(at(120))) };
 
     world.run(Command::SetJob(Box::new(write)));
 
@@ -213,7 +213,7 @@ fn counters_can_be_restored_but_never_lowered() {
             ..JobStatus::default()
         };
         let restored = Some(restored);
-        Command::SetJob(Box::new(JobWrite { restored, ..write(job("a"), Some(at(60))) }))
+        Command::SetJob(Box::new(JobWrite { restored, ..JobWrite::new(job("a"), Some(at(60))) }))
     };
     world.run(restored(5, 10, RunStatus::Failed));
     assert_eq!(world.counts("a"), (RunStatus::Failed, 5, 7));
@@ -231,7 +231,7 @@ fn a_write_for_another_revision_is_refused() {
     let mut world = World::new();
     let expect = |revision| {
         let if_revision = Some(revision);
-        Command::SetJob(Box::new(JobWrite { if_revision, ..write(job("a"), None) }))
+        Command::SetJob(Box::new(JobWrite { if_revision, ..JobWrite::new(job("a"), None) }))
     };
     let why = world.refused(expect(5));
     assert_eq!(why, Rejection::Moved { job: name("a"), revision: 0 });

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::apply;
-use super::harness::{World, child, job, name, write};
+use super::harness::{World, child, job, name};
 use crate::kernel::model::{
     ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Job, JobStatus, LostRunPolicy,
     Retention, RetryBackoff, RunStatus, SkipReason,
 };
 use crate::kernel::state::{
-    ApplyJobs, Command, DueKind, DueRow, Entry, Envelope, Event, Fire, JobChange, MemoryTables,
-    Outcome, RequestId, SnapshotReader, SnapshotWriter, Verdict, check_integrity, decode_entry,
-    encode_entry, query, state_hash,
+    ApplyJobs, Command, DueKind, DueRow, Entry, Envelope, Event, Fire, JobChange, JobWrite,
+    MemoryTables, Outcome, RequestId, SnapshotReader, SnapshotWriter, Verdict, check_integrity,
+    decode_entry, encode_entry, query, state_hash,
 };
 use crate::kernel::time::Timestamp;
 
@@ -260,7 +260,7 @@ impl History {
     fn random_declaration(&mut self) -> Command {
         let first = Some(self.world.now.saturating_add(Duration::from_secs(60)));
         let count = self.random.below(4);
-        let jobs = (0..count).map(|_| write(self.random_job(), first)).collect();
+        let jobs = (0..count).map(|_| JobWrite::new(self.random_job(), first)).collect();
         let declared_by = self.random.of(&["one", "on"]).to_owned();
         let prune = self.random.one_in(2);
         Command::ApplyJobs(Box::new(ApplyJobs { declared_by, jobs, prune }))
@@ -272,7 +272,7 @@ impl History {
             0..12 => {
                 let job = self.random_job();
                 let first = Some(self.world.now.saturating_add(Duration::from_secs(60)));
-                let mut write = write(job, first);
+                let mut write = JobWrite::new(job, first);
                 if self.random.one_in(10) {
                     let success_count = self.random.below(50) as u32;
                     let restored = JobStatus { success_count, ..JobStatus::default() };

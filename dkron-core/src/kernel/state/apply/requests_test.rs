@@ -1,8 +1,10 @@
 //! What becomes of a command that comes twice.
 
 use crate::kernel::state::apply::apply;
-use crate::kernel::state::apply::harness::{World, at, job, name, write};
-use crate::kernel::state::{Command, Entry, Envelope, Event, Outcome, RequestId, Table, Tables};
+use crate::kernel::state::apply::harness::{World, at, job, name};
+use crate::kernel::state::{
+    Command, Entry, Envelope, Event, JobWrite, Outcome, RequestId, Table, Tables,
+};
 use crate::limits::REQUEST_IDS_MAX;
 
 fn ask(world: &mut World, request: u128, command: Command) -> (Outcome, Vec<Event>) {
@@ -46,7 +48,7 @@ fn a_rejection_is_remembered_too() {
 #[test]
 fn the_newest_requests_are_remembered() {
     let mut world = World::new();
-    let set = || Command::SetJob(Box::new(write(job("a"), Some(at(60)))));
+    let set = || Command::SetJob(Box::new(JobWrite::new(job("a"), Some(at(60)))));
     for request in 0..REQUEST_IDS_MAX as u128 + 10 {
         ask(&mut world, request, set());
     }

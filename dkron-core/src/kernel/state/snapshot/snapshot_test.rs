@@ -16,7 +16,7 @@ fn filled() -> MemoryTables {
         job.schedule = "@every 1m".to_owned();
         job.metadata.insert("text".to_owned(), "x".repeat(900));
         let first = Some(Timestamp::UNIX_EPOCH);
-        let write = JobWrite { job, first, overdue: None, if_revision: None, restored: None };
+        let write = JobWrite::new(job, first);
         Envelope { request: None, command: Command::SetJob(Box::new(write)) }
     };
     let commands = (0..1_000).map(write).collect();
