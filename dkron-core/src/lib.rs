@@ -51,7 +51,7 @@ pub use error::{Error, ErrorKind};
 pub use kernel::model::{
     CatchUpPolicy, Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Job, JobName,
     JobStatus, LostRunPolicy, ModelError, NameError, NodeName, ParseExecutionIdError,
-    PlacementPolicy, Retention, RetryBackoff, RunStatus, Skip, SkipReason,
+    PlacementPolicy, Retention, RetryBackoff, RunStatus, Skip, SkipReason, parse_go_bool,
 };
 pub use kernel::state::query::{DayStats, JobView};
 pub use kernel::state::{Claim, Event, JobChange};

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dkron_core::parse_go_bool;
+
 use super::address::{self, HostPort, InterfaceAddress};
 use super::options::{Availability, Opt, OptKind};
 use super::settings::LogLevel;
 use super::sources::{Given, Sources};
-use super::values::{parse_bool, parse_duration};
+use super::values::parse_duration;
 
 /// Reads options one by one and notes what is wrong with each.
 pub(super) struct Reader<'a> {
@@ -37,7 +39,7 @@ impl Reader<'_> {
 
     pub(super) fn bool(&mut self, name: &str) -> bool {
         let text = self.text(name);
-        parse_bool(&text).unwrap_or_else(|| {
+        parse_go_bool(&text).unwrap_or_else(|| {
             self.fault(name, &format!("\"{text}\" must be true or false"));
             false
         })
@@ -101,7 +103,7 @@ fn is_default(given: &Given) -> bool {
     match option.kind {
         OptKind::List => given.values.iter().all(String::is_empty),
         OptKind::Bool => {
-            given.values.iter().all(|value| parse_bool(value) == parse_bool(option.default))
+            given.values.iter().all(|value| parse_go_bool(value) == parse_go_bool(option.default))
         }
         OptKind::Duration => {
             let default = parse_duration(option.default);

@@ -1,17 +1,8 @@
-//! Reading the values of options as Go reads them.
+//! Reading the values of options.
 
 use std::time::Duration;
 
 use dkron_core::parse_go_duration;
-
-/// Reads a bool: `1`, `t`, `T`, `TRUE`, `true`, `True` and their opposites.
-pub(super) fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
-    }
-}
 
 /// Reads a duration that is not negative.
 ///
@@ -27,13 +18,6 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bools_have_the_spellings_of_go() {
-        assert_eq!(parse_bool("T"), Some(true));
-        assert_eq!(parse_bool("False"), Some(false));
-        assert_eq!(parse_bool("yes"), None);
-    }
 
     #[test]
     fn durations_need_a_unit_and_no_sign() {

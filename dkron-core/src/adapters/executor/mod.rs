@@ -19,7 +19,6 @@
 //!
 //! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
 
-mod go_bool;
 mod handler;
 mod http;
 #[cfg(test)]
@@ -29,7 +28,6 @@ mod set;
 mod shell;
 mod system_error;
 
-use go_bool::go_bool;
 pub use handler::HandlerContext;
 pub(crate) use handler::HandlerRegistry;
 pub(crate) use http::HttpExecutor;

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::headers::{HeadersError, parse_headers};
 use super::tls::TlsKeys;
-use crate::adapters::executor::go_bool;
+use crate::kernel::model::parse_go_bool;
 use crate::kernel::time::StrconvQuoted;
 
 /// The longest a request may take, unless the job says otherwise.
@@ -123,7 +123,7 @@ fn flag(name: &str, text: Option<&String>, preface: &mut String) -> bool {
     let Some(text) = text else {
         return false;
     };
-    go_bool(text).unwrap_or_else(|| {
+    parse_go_bool(text).unwrap_or_else(|| {
         let text = StrconvQuoted(text);
         let _ = writeln!(
             preface,

@@ -9,8 +9,7 @@ use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeCo
 
 use super::environment::parse_variables;
 use super::words::split_words;
-use crate::adapters::executor::go_bool;
-use crate::kernel::model::parse_mem_limit;
+use crate::kernel::model::{parse_go_bool, parse_mem_limit};
 use crate::kernel::time::parse_go_duration;
 
 /// What to run, and within which bounds.
@@ -45,7 +44,7 @@ impl ShellConfig {
     pub(super) fn parse(config: &BTreeMap<String, String>) -> Result<Self, String> {
         let key = |name: &str| config.get(name).filter(|value| !value.is_empty());
         let command = key("command").cloned().unwrap_or_default();
-        let has_shell = key("shell").and_then(|value| go_bool(value)).unwrap_or(false);
+        let has_shell = key("shell").and_then(|value| parse_go_bool(value)).unwrap_or(false);
         let words = if has_shell {
             vec!["/bin/sh".to_owned(), "-c".to_owned(), command.clone()]
         } else {
