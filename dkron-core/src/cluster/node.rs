@@ -14,9 +14,10 @@ use crate::adapters::executor::HandlerRegistry;
 use crate::adapters::storage::StateView;
 use crate::driver::{Courier, News, NewsSender, Runs, Watch};
 use crate::error::{Error, ErrorKind};
-use crate::kernel::dispatch::{self, ManualRun, ManualRunError, first_due};
+use crate::kernel::dispatch::{
+    self, ManualRun, ManualRunError, first_due, first_due_by, parse_schedule,
+};
 use crate::kernel::model::{Job, JobName, ModelError, NodeName, NodeView};
-use crate::kernel::schedule::{Schedule, ScheduleContext};
 use crate::kernel::state::{
     Command, Envelope, Fire, JobWrite, Outcome, Overdue, Rejection, TableError, query,
 };
@@ -93,13 +94,7 @@ impl Node {
 
     /// Checks a job and computes what the state must not: when it is due first.
     pub(super) fn prepare(&self, job: Job) -> Result<JobWrite, Error> {
-        let context = ScheduleContext {
-            timezone: &job.timezone,
-            job: job.name.as_str(),
-            dst: job.dst,
-            server_zone: self.zone,
-        };
-        let parsed = Schedule::parse(&job.schedule, &context);
+        let parsed = parse_schedule(&job, self.zone);
         if let Err(error) = job.validate(parsed.as_ref().map(drop)) {
             let refused = Error::new(ErrorKind::InvalidArgument, error.to_string());
             return Err(match (error, parsed) {
@@ -107,7 +102,8 @@ impl Node {
                 (error, _) => refused.with_source(error),
             });
         }
-        let first = self.first_due(&job)?;
+        // Only a child may do without one, and nothing of it is due by itself.
+        let first = parsed.ok().and_then(|schedule| first_due_by(&job, &schedule, self.now()));
         let overdue = self.query(|view| {
             let next = query::status(view, &job.name)?.and_then(|status| status.next);
             match next.filter(|next| *next <= self.now()) {

@@ -1,9 +1,9 @@
 //! When a job that is written now is due first.
 
 use super::fires::Fires;
-use super::schedules;
+use super::schedules::parse_schedule;
 use crate::kernel::model::Job;
-use crate::kernel::schedule::ScheduleError;
+use crate::kernel::schedule::{Schedule, ScheduleError};
 use crate::kernel::time::{Timestamp, Zone};
 
 /// Returns when `job` is due first if it is new at `now`: what a
@@ -21,19 +21,26 @@ pub fn first_due(
     now: Timestamp,
     server_zone: Zone,
 ) -> Result<Option<Timestamp>, ScheduleError> {
-    if job.disabled || job.parent_job.is_some() {
+    if !is_scheduled(job) {
         return Ok(None);
     }
-    let schedule = schedules::parse(job, server_zone)?;
-    let Some(first) = schedule.first_at(now) else {
-        return Ok(None);
-    };
+    Ok(first_due_by(job, &parse_schedule(job, server_zone)?, now))
+}
+
+/// As [`first_due`], for whoever has parsed the job's schedule already.
+pub fn first_due_by(job: &Job, schedule: &Schedule, now: Timestamp) -> Option<Timestamp> {
+    let first = schedule.first_at(now).filter(|_| is_scheduled(job))?;
     let is_within = job.starts_at.is_none_or(|starts_at| first >= starts_at)
         && job.expires_at.is_none_or(|expires_at| first <= expires_at);
     if is_within {
-        return Ok(Some(first));
+        return Some(first);
     }
-    Ok(Fires::new(job, &schedule, first).next_after(first))
+    Fires::new(job, schedule, first).next_after(first)
+}
+
+/// Returns whether a schedule fires the job.
+const fn is_scheduled(job: &Job) -> bool {
+    !job.disabled && job.parent_job.is_none()
 }
 
 #[cfg(test)]

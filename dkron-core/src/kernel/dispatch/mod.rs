@@ -45,10 +45,10 @@ mod targets;
 mod waiting;
 mod withdraw;
 
-pub use first_due::first_due;
+pub use first_due::{first_due, first_due_by};
 pub use manual::{ManualRun, ManualRunError, plan_manual};
 pub use overdue::overdue;
 pub use plan::{Circumstances, Plan, plan_due};
-pub use schedules::Schedules;
+pub use schedules::{Schedules, parse_schedule};
 pub use waiting::{Waiting, WaitingRows};
 pub use withdraw::must_withdraw;

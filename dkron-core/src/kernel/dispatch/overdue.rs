@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::fires::Fires;
-use super::schedules;
+use super::schedules::parse_schedule;
 use crate::kernel::model::Job;
 use crate::kernel::state::Overdue;
 use crate::kernel::time::{Timestamp, Zone};
@@ -21,7 +21,7 @@ pub fn overdue(
     server_zone: Zone,
 ) -> Option<Overdue> {
     let first = next.filter(|next| *next <= now)?;
-    let schedule = schedules::parse(job, server_zone).ok()?;
+    let schedule = parse_schedule(job, server_zone).ok()?;
     let fires = Fires::new(job, &schedule, first);
     let until = job.expires_at.map_or(now, |expires_at| now.min(expires_at)).max(first);
     let last = fires.last_before(until.saturating_add(Duration::from_nanos(1)), Duration::ZERO);

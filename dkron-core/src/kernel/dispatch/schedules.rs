@@ -38,7 +38,7 @@ impl Schedules {
         }
         let schedule = match self.old.remove(&self.key) {
             Some(schedule) => schedule,
-            None => parse(job, self.server_zone)?,
+            None => parse_schedule(job, self.server_zone)?,
         };
         if self.young.len() >= SCHEDULES_CACHED_MAX / 2 {
             self.old = std::mem::take(&mut self.young);
@@ -48,8 +48,12 @@ impl Schedules {
     }
 }
 
-/// Parses the schedule of `job`.
-pub(super) fn parse(job: &Job, server_zone: Zone) -> Result<Schedule, ScheduleError> {
+/// Parses the schedule of `job`; `server_zone` is that of schedules which name none.
+///
+/// # Errors
+///
+/// [`ScheduleError`] if it does not parse.
+pub fn parse_schedule(job: &Job, server_zone: Zone) -> Result<Schedule, ScheduleError> {
     let context = ScheduleContext {
         timezone: &job.timezone,
         job: job.name.as_str(),
