@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dkron_core::{ErrorKind, ExecutionState, SkipReason};
-use tokio::sync::Notify;
 
-use crate::support::{by_hand, event, every_second, in_memory, output, run, set, within};
+use crate::support::{Halt, by_hand, event, every_second, in_memory, output, run, set, within};
 
 #[tokio::test]
 async fn what_an_async_handler_returns_is_the_output() {
@@ -110,16 +109,15 @@ async fn the_context_says_which_attempt_of_which_fire_this_is() {
 #[tokio::test]
 async fn what_a_handler_writes_is_seen_while_it_runs() {
     let cluster = in_memory("handlers-live").await;
-    let (wrote, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tell, wait) = (Arc::clone(&wrote), Arc::clone(&go_on));
+    let halt = Halt::default();
+    let inner = halt.clone();
     cluster
         .handle("talk", move |context| {
-            let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+            let halt = inner.clone();
             async move {
                 context.write("half way\n");
                 context.progress(0.5, "half way");
-                tell.notify_one();
-                wait.notified().await;
+                halt.here().await;
                 Ok("done".to_owned())
             }
         })
@@ -127,9 +125,9 @@ async fn what_a_handler_writes_is_seen_while_it_runs() {
     set(&cluster, by_hand("talk")).await;
 
     let under_way = cluster.run("talk").await.unwrap();
-    within("the handler's first words", wrote.notified()).await;
+    halt.reached().await;
     let running = cluster.running().unwrap();
-    go_on.notify_one();
+    halt.release();
     let executions = within("the end", under_way.wait()).await.unwrap();
 
     assert_eq!(running.len(), 1);
@@ -201,14 +199,13 @@ async fn a_cancelled_handler_ends_as_cancelled() {
 #[tokio::test]
 async fn a_handler_that_does_not_comply_is_not_called_cancelled() {
     let cluster = in_memory("handlers-stubborn").await;
-    let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tell, wait) = (Arc::clone(&started), Arc::clone(&go_on));
+    let halt = Halt::default();
+    let inner = halt.clone();
     cluster
         .handle("stubborn", move |_| {
-            let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+            let halt = inner.clone();
             async move {
-                tell.notify_one();
-                wait.notified().await;
+                halt.here().await;
                 Ok("finished all the same".to_owned())
             }
         })
@@ -216,11 +213,11 @@ async fn a_handler_that_does_not_comply_is_not_called_cancelled() {
     set(&cluster, by_hand("stubborn")).await;
 
     let under_way = cluster.run("stubborn").await.unwrap();
-    within("its start", started.notified()).await;
+    halt.reached().await;
     let id = under_way.receipt().executions[0].clone();
     let refused = cluster.cancel("stubborn", &id, Duration::from_millis(100)).await.err().unwrap();
     let meanwhile = cluster.execution("stubborn", &id).unwrap().unwrap();
-    go_on.notify_one();
+    halt.release();
     let executions = within("the end", under_way.wait()).await.unwrap();
 
     assert_eq!(refused.kind(), ErrorKind::DeadlineExceeded, "{}", refused.report());

@@ -1,11 +1,8 @@
 //! What is kept of runs: executions, skips, counters, statistics.
 
-use std::sync::Arc;
-
 use dkron_core::{Cluster, Execution, ExecutionQuery, ExecutionState, RunStatus};
-use tokio::sync::Notify;
 
-use crate::support::{by_hand, in_memory, output, run, set, within};
+use crate::support::{Halt, by_hand, in_memory, output, run, set, within};
 
 #[tokio::test]
 async fn executions_come_newest_first_and_are_counted() {
@@ -55,15 +52,14 @@ fn all_pages(cluster: &Cluster, job: &str, mut query: ExecutionQuery) -> Vec<Exe
 #[tokio::test]
 async fn pages_of_a_history_hold_every_execution_that_matches_once() {
     let cluster = in_memory("history-pages").await;
-    let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tell, wait) = (Arc::clone(&started), Arc::clone(&go_on));
+    let halt = Halt::default();
+    let inner = halt.clone();
     cluster
         .handle("turn", move |context| {
-            let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+            let halt = inner.clone();
             async move {
                 if context.token() == 6 {
-                    tell.notify_one();
-                    wait.notified().await;
+                    halt.here().await;
                 }
                 if context.token() % 2 == 0 { Ok(String::new()) } else { Err("odd".to_owned()) }
             }
@@ -74,7 +70,7 @@ async fn pages_of_a_history_hold_every_execution_that_matches_once() {
         run(&cluster, "turn").await;
     }
     let last = cluster.run("turn").await.unwrap();
-    within("the start of the sixth", started.notified()).await;
+    halt.reached().await;
 
     let mut all = cluster.executions("turn", 100).unwrap();
     for limit in [1, 2, 5, 6, 7] {
@@ -90,7 +86,7 @@ async fn pages_of_a_history_hold_every_execution_that_matches_once() {
     let ended = ended.into_iter().fold(ExecutionQuery::new(), ExecutionQuery::state);
     assert_eq!(all_pages(&cluster, "turn", ended.oldest_first().limit(2)), all[..5]);
 
-    go_on.notify_one();
+    halt.release();
     within("the end of the sixth", last.wait()).await.unwrap();
     cluster.shutdown().await.unwrap();
 }

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dkron_core::{Cluster, ErrorKind, ExecutionState};
-use tokio::sync::Notify;
 
 use crate::support::{
-    BOUND, by_hand, claimed, config, event, every_second, finished, in_memory, output, run, set,
-    within,
+    BOUND, Halt, by_hand, claimed, config, event, every_second, finished, in_memory, output, run,
+    set, within,
 };
 
 #[tokio::test]
@@ -68,27 +67,26 @@ async fn a_shutdown_waits_for_a_running_handler_and_keeps_its_result() {
     let folder = tempfile::tempdir().unwrap();
     let settings = || config("patient").data_dir(folder.path()).shutdown_timeout(BOUND);
     let cluster = Cluster::start(settings()).await.unwrap();
-    let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tell, wait) = (Arc::clone(&started), Arc::clone(&go_on));
+    let halt = Halt::default();
+    let inner = halt.clone();
     cluster
         .handle("long", move |_| {
-            let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+            let halt = inner.clone();
             async move {
-                tell.notify_one();
-                wait.notified().await;
+                halt.here().await;
                 Ok("in the end".to_owned())
             }
         })
         .unwrap();
     set(&cluster, by_hand("long")).await;
     let id = cluster.run("long").await.unwrap().receipt().executions[0].clone();
-    within("its start", started.notified()).await;
+    halt.reached().await;
 
     let stopping = tokio::spawn({
         let cluster = cluster.clone();
         async move { cluster.shutdown().await }
     });
-    go_on.notify_one();
+    halt.release();
     within("the shutdown", stopping).await.unwrap().unwrap();
     let again = Cluster::start(settings()).await.unwrap();
 

@@ -1,9 +1,11 @@
 //! Nodes to test with, and waits with a bound.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dkron_core::{Cluster, Config, Event, Events, Execution, Job, JobBuilder, News};
+use tokio::sync::Notify;
 
 /// The longest wait for anything. An idle machine needs a hundredth of it.
 pub const BOUND: Duration = Duration::from_secs(20);
@@ -44,6 +46,31 @@ pub async fn run(cluster: &Cluster, job: &str) -> Vec<Execution> {
 pub fn output(cluster: &Cluster, execution: &Execution) -> String {
     let output = cluster.output(execution.job.as_str(), &execution.id).expect("read the output");
     String::from_utf8(output.expect("the execution is kept").bytes).expect("text")
+}
+
+/// Where a handler says that it is under way, and waits until it is let go on. Clones are one.
+#[derive(Clone, Default)]
+pub struct Halt {
+    reached: Arc<Notify>,
+    released: Arc<Notify>,
+}
+
+impl Halt {
+    /// Says that the handler is here, and waits.
+    pub async fn here(&self) {
+        self.reached.notify_one();
+        self.released.notified().await;
+    }
+
+    /// Waits until a handler is here.
+    pub async fn reached(&self) {
+        within("a handler", self.reached.notified()).await;
+    }
+
+    /// Lets one handler go on.
+    pub fn release(&self) {
+        self.released.notify_one();
+    }
 }
 
 /// Waits for `work`, at most [`BOUND`].

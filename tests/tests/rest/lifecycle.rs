@@ -14,6 +14,17 @@ fn create(daemon: &Daemon, job: &Value) {
     assert_eq!(answer.status, 201, "{}", answer.text());
 }
 
+/// Creates a job that runs a command of the shell when it is asked to.
+fn create_by_hand(daemon: &Daemon, name: &str, command: &str) {
+    create(
+        daemon,
+        &json!({
+            "name": name, "schedule": "@manually", "executor": "shell",
+            "executor_config": {"command": command, "shell": "true"},
+        }),
+    );
+}
+
 fn executions(daemon: &Daemon, job: &str) -> Vec<Value> {
     let answer = daemon.http().get(&format!("/v1/jobs/{job}/executions")).unwrap();
     serde_json::from_slice(&answer.body).unwrap()
@@ -99,13 +110,7 @@ fn a_start_that_cannot_succeed_says_why_and_exits_with_1() {
 fn a_stop_waits_for_running_jobs_and_keeps_their_results() {
     let directory = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(directory.path());
-    create(
-        &daemon,
-        &json!({
-            "name": "slow", "schedule": "@manually", "executor": "shell",
-            "executor_config": {"command": "sleep 1; echo done", "shell": "true"},
-        }),
-    );
+    create_by_hand(&daemon, "slow", "sleep 1; echo done");
     let mut http = daemon.http();
     let run = std::thread::spawn(move || http.post("/v1/jobs/slow", ""));
     wait_until("the run", BOUND, || daemon.http().get("/v1/busy").unwrap().json() != json!([]));
@@ -203,13 +208,7 @@ fn a_busy_execution_shows_the_end_of_its_output() {
     let directory = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(directory.path());
     let command = "head -c 10000 /dev/zero | tr '\\0' x; echo; echo end; sleep 1000";
-    create(
-        &daemon,
-        &json!({
-            "name": "talks", "schedule": "@manually", "executor": "shell",
-            "executor_config": {"command": command, "shell": "true"},
-        }),
-    );
+    create_by_hand(&daemon, "talks", command);
     assert_eq!(daemon.http().post("/v1/jobs/talks?async", "").unwrap().status, 200);
 
     let output = wait_for("the end of what it has written", BOUND, || {
