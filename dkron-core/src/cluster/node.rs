@@ -25,7 +25,7 @@ use crate::kernel::time::Timestamp;
 use crate::kernel::time::Zone;
 use crate::ports::{Clock, Entropy, Store};
 
-/// The parts of a node; `life` starts and ends it.
+/// The parts of a node; `life` starts it, `ending` ends it.
 pub(super) struct Node {
     pub(super) name: NodeName,
     /// The zone of schedules that name none.
