@@ -179,6 +179,17 @@ impl Cluster {
         }
     }
 
+    /// Resolves once the node has stopped itself, with the reason: [`Health::fatal`].
+    ///
+    /// For whoever owns the process and wants to end or to start anew with it. Pends for ever if
+    /// that never happens, also after [`Cluster::shutdown`]; does not keep a shutdown waiting.
+    pub async fn stopped_itself(&self) -> String {
+        let Ok(fatal) = self.node().map(|node| Arc::clone(&node.fatal)) else {
+            return std::future::pending().await;
+        };
+        fatal.told().await
+    }
+
     /// Stops the node in good order, within [`Config::shutdown_timeout`] plus 20 seconds; without
     /// deaf handlers and broken disks, plus well under one.
     ///

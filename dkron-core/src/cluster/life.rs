@@ -165,7 +165,7 @@ async fn end_together(consensus: Arc<Consensus>, fatal: Arc<Fatal>, news: NewsSe
             // Blocks only while the engine is behind; fails only after it has stopped.
             let _ = tokio::task::spawn_blocking(move || news.send(News::Stop)).await;
         }
-        () = fatal.told() => consensus.shutdown(PROPOSALS_WAIT_MAX).await,
+        _ = fatal.told() => consensus.shutdown(PROPOSALS_WAIT_MAX).await,
     }
 }
 

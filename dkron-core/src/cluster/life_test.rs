@@ -44,6 +44,8 @@ async fn a_node_whose_engine_fails_says_so_and_accepts_nothing() {
     let fatal = health.fatal.clone().expect("the health says so");
     assert!(fatal.contains("nothing is scheduled any more"), "{fatal}");
     assert!(!health.is_ready());
+    let stopped = tokio::time::timeout(BOUND, cluster.stopped_itself()).await;
+    assert_eq!(stopped.expect("who waits for that is told"), fatal);
     let waited = tokio::time::timeout(BOUND, run.wait()).await.expect("who waits is told");
     assert!(waited.unwrap_err().message().contains(&fatal));
     let begun = Instant::now();

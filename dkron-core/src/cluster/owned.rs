@@ -134,9 +134,10 @@ impl Fatal {
         self.reason.get().map(String::as_str)
     }
 
-    /// Resolves once there is one.
-    pub(super) async fn told(&self) {
+    /// Resolves with the reason, once there is one.
+    pub(super) async fn told(&self) -> String {
         self.told.cancelled().await;
+        self.get().expect("invariant: the reason is set before it is told").to_owned()
     }
 }
 

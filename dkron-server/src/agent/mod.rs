@@ -35,9 +35,6 @@ const HTTP_THREADS: usize = 2;
 /// How long answers that are being written may take after the node has stopped.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
-/// How often the node is asked whether it has stopped itself.
-const HEALTH_PERIOD: Duration = Duration::from_secs(1);
-
 /// Runs a node until it is told to stop.
 ///
 /// Exit codes: 0 after a stop in good order, 1 otherwise.
@@ -111,7 +108,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
     let ended = tokio::select! {
         wish = signals.next() => Ok(wish),
         () = leave.asked() => Ok(Wish::Leave),
-        fault = own_stop(&cluster) => Err(fault),
+        fault = cluster.stopped_itself() => Err(fault),
     };
     let stopped = match ended {
         Ok(wish) => stop(&cluster, wish, &mut signals).await,
@@ -145,17 +142,6 @@ async fn start_node(settings: &Settings) -> Result<Cluster, Error> {
         config = config.tag("expect", settings.bootstrap_expect.to_string());
     }
     Cluster::start(config).await
-}
-
-/// Waits until the node has stopped itself, and says why.
-async fn own_stop(cluster: &Cluster) -> String {
-    let mut looks = tokio::time::interval(HEALTH_PERIOD);
-    loop {
-        looks.tick().await;
-        if let Some(fault) = cluster.health().fatal {
-            return fault;
-        }
-    }
 }
 
 /// Ends what still runs on a node that has stopped itself, and says why it has.
