@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,11 @@ impl TestRun {
         let output = Arc::new(SlowOutput::default());
         self.context.output = OutputWriter::new(Arc::clone(&output) as Arc<dyn Output>);
         output
+    }
+
+    /// Starts it without waiting for its end.
+    pub(super) fn start(&self) -> JoinHandle<RunEnd> {
+        tokio::spawn(self.executor.run(self.context.clone()))
     }
 
     /// Runs it, with a bound that no test comes near.
@@ -114,6 +120,31 @@ pub(super) fn assert_output(output: &CapturedOutput, want: &str) {
 /// The end of a run; no error if it is empty.
 pub(super) fn ended(outcome: RunOutcome, error: &str) -> RunEnd {
     RunEnd { outcome, error: (!error.is_empty()).then(|| error.to_owned()) }
+}
+
+/// Sees that output that never lets up holds off neither a timeout nor a cancellation.
+///
+/// Both runs write faster than their output is taken; `timed` has a short timeout. The texts are the
+/// errors with which they shall end.
+pub(super) async fn check_flood(
+    mut timed: TestRun,
+    timed_out: &str,
+    mut cancelled: TestRun,
+    was_cancelled: &str,
+) {
+    timed.slow_down();
+    let started = Instant::now();
+    assert_eq!(timed.end().await, ended(RunOutcome::Failed, timed_out));
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+
+    let output = cancelled.slow_down();
+    let end = cancelled.start();
+    output.wrote.notified().await;
+    cancelled.context.cancel.cancel();
+    let started = Instant::now();
+    let end = timeout(Duration::from_secs(30), end).await.unwrap().unwrap();
+    assert_eq!(end, ended(RunOutcome::Cancelled, was_cancelled));
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
 }
 
 /// Runs a test again in a process of its own, prepared by a line of shell; true in that process.

@@ -7,38 +7,20 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
-use super::ShellExecutor;
-use crate::adapters::executor::kit_test::{TestRun, assert_output, ended, is_alone};
-use crate::ports::{ExecutorPort, RunEnd, RunOutcome};
+use crate::adapters::executor::kit_test::{TestRun, assert_output, check_flood, ended, is_alone};
+use crate::ports::RunOutcome;
 
 /// The longest wait for anything.
 const BOUND: Duration = Duration::from_secs(30);
-
-/// Runs a command without waiting for it.
-fn start(run: &TestRun) -> tokio::task::JoinHandle<RunEnd> {
-    tokio::spawn(ShellExecutor::new().run(run.context.clone()))
-}
 
 /// Goal: who reads without a pause never looks at the clock, nor whether it shall end.
 /// Method: a command that writes faster than its output is taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_output_holds_off_neither_a_timeout_nor_a_cancellation() {
     let flood = "head -c 200000000 /dev/zero";
-    let mut timed = TestRun::of_command(&[("command", flood), ("timeout", "500ms")]);
-    timed.slow_down();
-    let started = Instant::now();
-    assert_eq!(timed.end().await, ended(RunOutcome::Failed, "signal: killed"));
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
-
-    let mut cancelled = TestRun::of_command(&[("command", flood)]);
-    let output = cancelled.slow_down();
-    let end = start(&cancelled);
-    output.wrote.notified().await;
-    cancelled.context.cancel.cancel();
-    let started = Instant::now();
-    let end = timeout(BOUND, end).await.unwrap().unwrap();
-    assert_eq!(end, ended(RunOutcome::Cancelled, "cancelled: signal: terminated"));
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    let timed = TestRun::of_command(&[("command", flood), ("timeout", "500ms")]);
+    let cancelled = TestRun::of_command(&[("command", flood)]);
+    check_flood(timed, "signal: killed", cancelled, "cancelled: signal: terminated").await;
 }
 
 #[tokio::test]
@@ -91,7 +73,7 @@ async fn a_command_that_does_not_read_its_payload_can_be_ended() {
     let payload = "AAAA".repeat(1 << 20);
     let keys = [("command", "echo ready; exec sleep 300"), ("shell", "true")];
     let run = TestRun::of_command(&[keys[0], keys[1], ("payload", &payload)]);
-    let end = start(&run);
+    let end = run.start();
     run.line("ready").await;
 
     run.context.cancel.cancel();
@@ -114,7 +96,7 @@ async fn a_cancellation_that_races_with_the_end_gives_one_of_both_and_leaves_not
     let command = format!("sleep 300 >/dev/null & {count} kill -KILL $!; wait $!; exit 3");
     let runs = (1..=20).map(async |number| {
         let run = TestRun::shell(&command);
-        let end = start(&run);
+        let end = run.start();
         run.line(&format!("at {number}.")).await;
         run.context.cancel.cancel();
         let end = timeout(BOUND, end).await.unwrap().unwrap();
@@ -138,7 +120,7 @@ async fn a_timeout_ends_a_run_when_no_more_files_can_be_opened() {
     }
     let keys = [("command", "echo ready; sleep 300"), ("shell", "true"), ("timeout", "1s")];
     let run = TestRun::of_command(&keys);
-    let end = start(&run);
+    let end = run.start();
     run.line("ready").await;
     let hoard: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     assert!(hoard.len() > 10 && File::open("/dev/null").is_err(), "{}", hoard.len());
@@ -169,12 +151,12 @@ async fn neither_files_nor_children_are_left_by_any_kind_of_end() {
             TestRun::of_command(keys).end().await;
         }
         let cancelled = TestRun::shell("echo ready; exec sleep 300");
-        let end = start(&cancelled);
+        let end = cancelled.start();
         cancelled.line("ready").await;
         cancelled.context.cancel.cancel();
         end.await.unwrap();
         let dropped = TestRun::shell("echo ready; exec sleep 300");
-        let end = start(&dropped);
+        let end = dropped.start();
         dropped.line("ready").await;
         end.abort();
         assert!(end.await.unwrap_err().is_cancelled());
@@ -258,7 +240,7 @@ async fn who_is_not_root_cannot_become_another_user() {
 #[tokio::test]
 async fn a_command_is_started_off_the_threads_of_the_runtime() {
     let run = TestRun::shell("echo pid $$; exec sleep 300");
-    let end = start(&run);
+    let end = run.start();
     let line = run.line("pid ").await;
     let pid = line.strip_prefix("pid ").unwrap();
     let children_of = |thread: &str| {
@@ -293,7 +275,7 @@ async fn a_program_with_a_slash_is_looked_for_in_the_working_directory() {
 async fn a_cancellation_asks_grandchildren_too_before_it_kills() {
     let child = "trap \"echo bye; exit\" TERM; echo up; while :; do sleep 0.05; done";
     let run = TestRun::shell(&format!("trap : TERM; setsid sh -c '{child}' & wait; wait; exit 4"));
-    let end = start(&run);
+    let end = run.start();
     run.line("up").await;
     run.context.cancel.cancel();
 
