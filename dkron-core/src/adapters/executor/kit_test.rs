@@ -124,8 +124,8 @@ pub(super) fn ended(outcome: RunOutcome, error: &str) -> RunEnd {
 
 /// Sees that output that never lets up holds off neither a timeout nor a cancellation.
 ///
-/// Both runs write faster than their output is taken; `timed` has a short timeout. The texts are the
-/// errors with which they shall end.
+/// Both runs write faster than their output is taken; `timed` has a short timeout. The texts are
+/// the errors with which they shall end.
 pub(super) async fn check_flood(
     mut timed: TestRun,
     timed_out: &str,
