@@ -77,7 +77,7 @@ pub struct PeerId(Arc<str>);
 impl PeerId {
     /// The identity of the node of this name.
     pub fn of(node: &NodeName) -> Self {
-        Self(node.to_shared())
+        Self(node.as_str().into())
     }
 
     /// Reads back what [`PeerId::as_str`] gave.

@@ -24,7 +24,7 @@ impl SplitMix64 {
     /// Starts the sequence of one fire, so that what a plan holds beside it does not matter.
     pub(super) fn for_fire(seed: u64, job: &JobName, at: Timestamp) -> Self {
         let mut hash = seed;
-        for chunk in job.as_str().as_bytes().chunks(8) {
+        for chunk in job.as_bytes().chunks(8) {
             let mut word = [0; 8];
             for (to, from) in word.iter_mut().zip(chunk) {
                 *to = *from;

@@ -1,6 +1,8 @@
 //! Names of jobs and nodes: checked once, cheap to copy.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::letter::is_lower_case_letter;
@@ -33,7 +35,7 @@ pub enum NameError {
 ///
 /// At most [`JOB_NAME_BYTES_MAX`] bytes. Ordered by bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobName(Arc<str>);
+pub struct JobName(Text);
 
 impl JobName {
     /// Checks and takes a name.
@@ -42,13 +44,13 @@ impl JobName {
     ///
     /// [`NameError`] for the first reason that applies: empty, too long, an illegal character.
     pub fn parse(name: &str) -> Result<Self, NameError> {
-        let legal = |c: char| c.is_ascii_digit() || c == '_' || c == '-' || is_lower_case_letter(c);
+        let legal = |c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-') || is_lower_case_letter(c);
         parse(name, JOB_NAME_BYTES_MAX, legal).map(Self)
     }
 
     /// Stands for a name that is not known yet, in drafts; `-` is a name like any other.
     pub(crate) fn placeholder() -> Self {
-        Self("-".into())
+        Self(Text::new("-"))
     }
 }
 
@@ -56,7 +58,7 @@ impl JobName {
 ///
 /// One or more characters other than control characters, at most [`NODE_NAME_BYTES_MAX`] bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeName(Arc<str>);
+pub struct NodeName(Text);
 
 impl NodeName {
     /// Checks and takes a name.
@@ -70,11 +72,7 @@ impl NodeName {
 }
 
 /// The length goes before the characters: a name of megabytes is not walked to its end.
-fn parse(
-    name: &str,
-    bytes_max: usize,
-    is_legal: impl Fn(char) -> bool,
-) -> Result<Arc<str>, NameError> {
+fn parse(name: &str, bytes_max: usize, is_legal: impl Fn(char) -> bool) -> Result<Text, NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }
@@ -83,7 +81,73 @@ fn parse(
     }
     match name.chars().find(|c| !is_legal(*c)) {
         Some(found) => Err(NameError::IllegalCharacter { found }),
-        None => Ok(name.into()),
+        None => Ok(Text::new(name)),
+    }
+}
+
+/// Bytes of a text that is held in the name itself: most names whole.
+const SHORT_BYTES: usize = 22;
+
+/// A text that is copied without taking memory: by itself if it is short, else shared.
+///
+/// A counter of those who share a node's name would be written for every run, by every thread.
+#[derive(Clone)]
+enum Text {
+    Short { bytes: [u8; SHORT_BYTES], len: u8 },
+    Shared(Arc<str>),
+}
+
+impl Text {
+    fn new(text: &str) -> Self {
+        let mut bytes = [0; SHORT_BYTES];
+        match bytes.get_mut(..text.len()) {
+            Some(place) => {
+                place.copy_from_slice(text.as_bytes());
+                Self::Short { bytes, len: text.len() as u8 }
+            }
+            None => Self::Shared(text.into()),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { bytes, len } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Shared(text) => text.as_bytes(),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Short { .. } => std::str::from_utf8(self.as_bytes())
+                .expect("invariant: the bytes are those of a text"),
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.as_bytes().hash(hasher);
     }
 }
 
@@ -93,24 +157,24 @@ macro_rules! name_impls {
         impl $name {
             /// Returns the name as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
 
-            /// Returns the name as shared text, without copying.
-            pub fn to_shared(&self) -> Arc<str> {
-                Arc::clone(&self.0)
+            /// Returns the bytes of the name; they need no look at their characters.
+            pub(crate) fn as_bytes(&self) -> &[u8] {
+                self.0.as_bytes()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:?}", &*self.0)
+                write!(f, "{:?}", self.as_str())
             }
         }
     };
@@ -146,6 +210,21 @@ mod tests {
     fn of_several_illegal_characters_the_first_is_named() {
         check("ok.But Not", Err("name contains illegal character '.'"));
         check("Über", Err("name contains illegal character 'Ü'"));
+    }
+
+    #[test]
+    fn names_of_any_length_are_ordered_by_their_bytes() {
+        let names: Vec<_> = [1, 21, 22, 23, 24, 255]
+            .iter()
+            .flat_map(|length| ["a".repeat(*length), "b".repeat(*length)])
+            .collect();
+        for a in &names {
+            let name = JobName::parse(a).unwrap();
+            assert_eq!(name.as_str(), a);
+            for b in &names {
+                assert_eq!(name.cmp(&JobName::parse(b).unwrap()), a.cmp(b), "{a} {b}");
+            }
+        }
     }
 
     #[test]

@@ -94,12 +94,12 @@ pub(super) fn delete_range<T: TablesMut>(
 /// Reads a job's definition.
 pub(super) fn job(tables: &impl Tables, name: &JobName) -> Result<Option<Job>, TableError> {
     let decode = |bytes: &[u8]| JobRecord::decode_job(name, bytes);
-    get(tables, Table::Jobs, name.as_str().as_bytes(), decode)
+    get(tables, Table::Jobs, name.as_bytes(), decode)
 }
 
 /// Reads the part of a job's definition that the end of an execution asks for.
 pub(super) fn rules(tables: &impl Tables, name: &JobName) -> Result<Option<JobRules>, TableError> {
-    get(tables, Table::Jobs, name.as_str().as_bytes(), JobRules::decode)
+    get(tables, Table::Jobs, name.as_bytes(), JobRules::decode)
 }
 
 /// Reads a job's status.
@@ -107,7 +107,7 @@ pub(super) fn status(
     tables: &impl Tables,
     name: &JobName,
 ) -> Result<Option<StatusRow>, TableError> {
-    get(tables, Table::Status, name.as_str().as_bytes(), StatusRow::decode)
+    get(tables, Table::Status, name.as_bytes(), StatusRow::decode)
 }
 
 /// Reads an execution from `Running` or `Executions`.

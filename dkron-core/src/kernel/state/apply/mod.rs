@@ -144,7 +144,7 @@ impl<T: TablesMut> Apply<'_, T> {
 
     fn save_status(&mut self, job: &JobName, row: &StatusRow) -> Result<(), TableError> {
         let value = row.encode(&mut self.scratch);
-        self.tables.put(Table::Status, job.as_str().as_bytes(), value)
+        self.tables.put(Table::Status, job.as_bytes(), value)
     }
 
     /// Adds a row of the due table, and its shadow by job if it is not the schedule's.
