@@ -7,6 +7,7 @@ use super::health::StorageHealth;
 use super::state_env::LmdbState;
 use super::state_tables::LmdbView;
 use crate::error::{Error, ErrorKind};
+use crate::kernel::model::{Job, JobName};
 use crate::kernel::state::{KeyRange, MemoryTables, Order, Table, TableError, Tables};
 use crate::ports::{Change, Replica, Store};
 
@@ -102,6 +103,13 @@ impl Tables for StateView<'_> {
         match self {
             Self::Lmdb(view) => view.len(table),
             Self::Memory(tables) => tables.len(table),
+        }
+    }
+
+    fn job(&self, name: &JobName) -> Result<Option<Arc<Job>>, TableError> {
+        match self {
+            Self::Lmdb(view) => view.job(name),
+            Self::Memory(tables) => tables.job(name),
         }
     }
 }

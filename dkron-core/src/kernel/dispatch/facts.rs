@@ -1,6 +1,7 @@
 //! What a decision reads from the state.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::kernel::model::{Cause, Execution, ExecutionId, ExecutionState, Job, JobName, NodeName};
 use crate::kernel::state::query::{self, Part};
@@ -14,7 +15,7 @@ const EXECUTIONS_LOOKED_AT_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Facts {
     /// Its definition.
-    pub(super) job: Job,
+    pub(super) job: Arc<Job>,
     /// The revision of that.
     pub(super) revision: u64,
     /// The newest instant of its schedule that is decided.
@@ -23,8 +24,7 @@ pub(super) struct Facts {
 
 /// Reads what a decision needs to know of a job; `None` if there is none.
 pub(super) fn of_job(view: &impl Tables, name: &JobName) -> Result<Option<Facts>, TableError> {
-    let (Some(job), Some(status)) = (query::definition(view, name)?, query::status(view, name)?)
-    else {
+    let (Some(job), Some(status)) = (view.job(name)?, query::status(view, name)?) else {
         return Ok(None);
     };
     Ok(Some(Facts { job, revision: status.revision, last_fire: status.last_fire }))

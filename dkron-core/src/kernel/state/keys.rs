@@ -34,26 +34,32 @@ pub(super) const PAUSED: &[u8] = b"state.paused";
 /// What the state's own keys in `Meta` start with.
 pub(super) const META_PREFIX: &[u8] = b"state.";
 
-/// A key under construction; lives on the stack.
+/// Bytes of a key that need no memory of their own: most keys whole.
+const KEY_INLINE_BYTES: usize = 93;
+
+/// A key under construction; mostly lives on the stack.
 #[derive(Clone)]
-pub(super) struct Key {
-    bytes: [u8; KEY_BYTES_MAX],
-    len: usize,
+pub(super) enum Key {
+    Short { bytes: [u8; KEY_INLINE_BYTES], len: u8 },
+    Long(Box<[u8]>),
 }
 
 impl Key {
     /// Joins `parts`.
     pub(super) fn of(parts: &[&[u8]]) -> Self {
-        let mut key = Self { bytes: [0; KEY_BYTES_MAX], len: 0 };
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        assert!(len <= KEY_BYTES_MAX, "invariant: names are bounded so that keys fit");
+        let mut bytes = [0; KEY_INLINE_BYTES];
+        let mut rest = match bytes.get_mut(..len) {
+            Some(bytes) => bytes,
+            None => return Self::Long(parts.concat().into()),
+        };
         for part in parts {
-            let end = key.len + part.len();
-            key.bytes
-                .get_mut(key.len..end)
-                .expect("invariant: names are bounded so that keys fit")
-                .copy_from_slice(part);
-            key.len = end;
+            let (place, after) = rest.split_at_mut(part.len());
+            place.copy_from_slice(part);
+            rest = after;
         }
-        key
+        Self::Short { bytes, len: len as u8 }
     }
 }
 
@@ -61,7 +67,10 @@ impl Deref for Key {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        match self {
+            Self::Short { bytes, len } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
     }
 }
 
@@ -86,7 +95,7 @@ pub(super) fn rows_of(name: &str) -> Prefix {
 
 /// Key of an execution in `Executions`, `Outputs` and `Running`.
 pub(super) fn execution(job: &JobName, id: &ExecutionId) -> Key {
-    Key::of(&[bytes(job), &[END], &id.due_ns.to_be_bytes(), id.node.as_str().as_bytes()])
+    Key::of(&[bytes(job), &[END], &id.due_ns.to_be_bytes(), id.node.as_bytes()])
 }
 
 /// All executions of `job` that were due at `due_ns` or later.
@@ -151,7 +160,7 @@ fn due_rest(kind: &DueKind) -> (u8, Key) {
     match kind {
         DueKind::Schedule => (KIND_SCHEDULE, Key::of(&[])),
         DueKind::Retry { fire_time, attempt, node, .. } => {
-            let node = node.as_str().as_bytes();
+            let node = node.as_bytes();
             (KIND_RETRY, Key::of(&[&fire_time.to_key(), &attempt.to_be_bytes(), node]))
         }
         DueKind::Dependent { parent_fire_time, .. } => {
@@ -270,7 +279,7 @@ pub(super) fn request_orders() -> Prefix {
 }
 
 fn bytes(job: &JobName) -> &[u8] {
-    job.as_str().as_bytes()
+    job.as_bytes()
 }
 
 fn split_job(key: &[u8]) -> Result<(JobName, &[u8]), Malformed> {

@@ -1,6 +1,10 @@
 //! Where facts are kept: ordered tables of bytes, on disk or in memory.
 
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use super::rows;
+use crate::kernel::model::{Job, JobName};
 
 /// The tables of the state. What keys and values hold is the business of the `state` module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,6 +153,20 @@ pub trait Tables {
     ///
     /// [`TableError::Store`].
     fn len(&self, table: Table) -> Result<u64, TableError>;
+
+    /// Reads the definition of a job out of [`Table::Jobs`]; `None` if there is none.
+    ///
+    /// Tables may keep it decoded, until its row changes.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the store fails or the definition does not decode.
+    fn job(&self, name: &JobName) -> Result<Option<Arc<Job>>, TableError>
+    where
+        Self: Sized,
+    {
+        Ok(rows::job(self, name)?.map(Arc::new))
+    }
 }
 
 /// A view that can be changed; a reader of the same view sees the changes at once.

@@ -58,7 +58,7 @@ impl<T: TablesMut> Apply<'_, T> {
     pub(super) fn fire(&mut self, fire: &Fire) -> Result<Outcome, Stop> {
         let row = self.status_of(&fire.job)?;
         self.check_due(fire, &row)?;
-        let job = rows::job(self.tables, &fire.job)?.ok_or_else(half_a_job)?;
+        let job = self.tables.job(&fire.job)?.ok_or_else(half_a_job)?;
         let attempt = Attempt::of(fire);
         match &fire.verdict {
             Verdict::Start { targets } if !targets.is_empty() => {
@@ -135,7 +135,7 @@ impl<T: TablesMut> Apply<'_, T> {
         &mut self,
         fire: &Fire,
         mut row: StatusRow,
-        job: Job,
+        job: Arc<Job>,
         mut attempt: Attempt,
         targets: &[Target],
     ) -> Result<Outcome, Stop> {
@@ -149,7 +149,6 @@ impl<T: TablesMut> Apply<'_, T> {
         }
         due_ns = free_ns;
 
-        let job = Arc::new(job);
         let mut executions = Vec::with_capacity(targets.len());
         for target in targets {
             let id = ExecutionId { due_ns, node: target.node.clone() };
