@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::packing;
 use super::starts::{Start, Starts};
-use crate::kernel::model::{Execution, ExecutionState};
+use crate::kernel::model::{Execution, ExecutionId, ExecutionState, Job, JobName};
 use crate::kernel::state::{Claim, Report};
 use crate::kernel::time::Timestamp;
 use crate::ports::{Clock, Executors, OutputCapture, RunContext, RunEnd, RunOutcome};
@@ -32,12 +33,74 @@ pub struct LiveRun {
     pub execution: Execution,
     /// What it wrote so far.
     pub output: Arc<OutputCapture>,
-    /// Ends it.
-    cancel: CancellationToken,
-    /// Whether it has ended and only its report is under way.
-    has_ended: bool,
+}
+
+/// What is held of a run while it is live.
+struct Known {
+    execution: Execution,
+    /// Made when the run begins, or when somebody asks for it before.
+    ends: Option<Ends>,
     /// Whether its report is in the outbox: the end of the process does not lose it.
     is_kept: bool,
+}
+
+/// What reaches into a run from outside.
+#[derive(Clone)]
+struct Ends {
+    output: Arc<OutputCapture>,
+    cancel: CancellationToken,
+}
+
+/// What the report of a run says, whatever its end is.
+pub(super) struct Run {
+    job: JobName,
+    id: ExecutionId,
+    token: u64,
+    started_at: Timestamp,
+    output: Arc<OutputCapture>,
+}
+
+impl Known {
+    fn ends(&mut self) -> &Ends {
+        self.ends.get_or_insert_with(|| Ends {
+            output: OutputCapture::new(),
+            cancel: CancellationToken::new(),
+        })
+    }
+
+    /// Returns whether it has ended and only its report is under way.
+    fn has_ended(&self) -> bool {
+        self.ends.as_ref().is_some_and(|ends| ends.output.is_over())
+    }
+
+    fn live(&mut self) -> LiveRun {
+        let output = Arc::clone(&self.ends().output);
+        LiveRun { execution: self.execution.clone(), output }
+    }
+}
+
+/// By fencing token.
+type ByToken<V> = HashMap<u64, V, BuildHasherDefault<TokenHasher>>;
+
+/// Tokens mostly grow by one: a multiplication spreads them.
+#[derive(Default)]
+struct TokenHasher(u64);
+
+impl Hasher for TokenHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, token: u64) {
+        // 2⁶⁴ divided by the golden ratio, made odd.
+        self.0 = token.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Starts claims on this node and keeps track of them.
@@ -48,7 +111,7 @@ pub struct Runs {
     pub(super) starts: Starts,
     reports: mpsc::UnboundedSender<Report>,
     /// By fencing token: unique for every claim of the cluster.
-    live: Mutex<HashMap<u64, LiveRun>>,
+    live: Mutex<ByToken<Known>>,
     ended: Notify,
 }
 
@@ -63,7 +126,7 @@ impl Runs {
         reports: mpsc::UnboundedSender<Report>,
     ) -> Self {
         let starts = Starts::new(runtime.metrics().num_workers());
-        let live = Mutex::new(HashMap::new());
+        let live = Mutex::default();
         Self { executors, clock, runtime, starts, reports, live, ended: Notify::new() }
     }
 
@@ -71,19 +134,41 @@ impl Runs {
     /// once.
     pub fn start(self: &Arc<Self>, claims: impl IntoIterator<Item = Claim>) {
         let now = self.clock.now();
-        let (mut starts, mut runs): (Vec<_>, Vec<_>) =
-            claims.into_iter().map(|claim| prepare(claim, now)).unzip();
+        let mut starts = Vec::new();
         let mut live = self.lock();
-        let mut runs = runs.drain(..);
-        starts.retain(|start: &Start| match (live.entry(start.context.token), runs.next()) {
-            (Entry::Vacant(slot), Some(run)) => {
-                slot.insert(run);
-                true
+        for Claim { mut execution, job, start_at, .. } in claims {
+            let token = execution.token;
+            if let Entry::Vacant(slot) = live.entry(token) {
+                execution.started_at = now.max(start_at);
+                slot.insert(Known { execution, ends: None, is_kept: false });
+                starts.push(Start { token, job, at: start_at });
             }
-            _ => false,
-        });
+        }
         drop(live);
         self.begin(starts);
+    }
+
+    /// Makes everything that a run needs; `None` if it is not live.
+    pub(super) fn prepare(&self, token: u64, job: Arc<Job>) -> Option<(RunContext, Run)> {
+        let mut live = self.lock();
+        let known = live.get_mut(&token)?;
+        let Ends { output, cancel } = known.ends().clone();
+        let execution = &known.execution;
+        let (name, id, started_at) =
+            (execution.job.clone(), execution.id.clone(), execution.started_at);
+        let context = RunContext {
+            job: name.clone(),
+            execution: id.clone(),
+            fire_time: execution.fire_time,
+            attempt: execution.attempt,
+            token,
+            instance: execution.instance,
+            timeout: job.timeout,
+            config: job.into(),
+            output: output.writer(),
+            cancel,
+        };
+        Some((context, Run { job: name, id, token, started_at, output }))
     }
 
     /// Returns how long before their instants claims are best handed in.
@@ -93,15 +178,16 @@ impl Runs {
 
     /// Asks a run for its end; nothing happens if it is not here.
     pub fn cancel(&self, token: u64) {
-        if let Some(run) = self.lock().get(&token) {
-            run.cancel.cancel();
+        let ends = self.lock().get_mut(&token).map(|run| run.ends().clone());
+        if let Some(ends) = ends {
+            ends.cancel.cancel();
         }
     }
 
     /// Asks every run for its end.
     pub fn cancel_all(&self) {
-        for run in self.lock().values() {
-            run.cancel.cancel();
+        for run in self.lock().values_mut() {
+            run.ends().cancel.cancel();
         }
     }
 
@@ -129,15 +215,17 @@ impl Runs {
 
     /// Returns the runs that have not ended, ordered by their claims.
     pub fn running(&self) -> Vec<LiveRun> {
-        let mut running: Vec<LiveRun> =
-            self.lock().values().filter(|run| !run.has_ended).cloned().collect();
+        let mut live = self.lock();
+        let running = live.values_mut().filter(|run| !run.has_ended());
+        let mut running: Vec<LiveRun> = running.map(Known::live).collect();
+        drop(live);
         running.sort_unstable_by_key(|run| run.execution.token);
         running
     }
 
     /// Returns the run with this fencing token, if its report is still to be acknowledged.
     pub fn get(&self, token: u64) -> Option<LiveRun> {
-        self.lock().get(&token).cloned()
+        self.lock().get_mut(&token).map(Known::live)
     }
 
     /// Returns how many runs have not ended, or have a report that is neither acknowledged nor
@@ -160,21 +248,16 @@ impl Runs {
     }
 
     /// Turns the end of a run into its report.
-    pub(super) fn finish(&self, token: u64, end: RunEnd) {
+    pub(super) fn finish(&self, run: Run, end: RunEnd) {
         let finished_at = self.clock.now();
-        let mut live = self.lock();
-        let Some(run) = live.get_mut(&token) else { return };
-        run.has_ended = true;
-        let (execution, output) = (run.execution.clone(), Arc::clone(&run.output));
-        drop(live);
-        let kept = output.finish(end.error.as_deref());
+        let kept = run.output.finish(end.error.as_deref());
         let report = Report {
-            job: execution.job,
-            execution: execution.id,
-            token,
-            started_at: Some(execution.started_at),
+            job: run.job,
+            execution: run.id,
+            token: run.token,
+            started_at: Some(run.started_at),
             // A clock that was set back during the run must not end it before it began.
-            finished_at: finished_at.max(execution.started_at),
+            finished_at: finished_at.max(run.started_at),
             state: match end.outcome {
                 RunOutcome::Succeeded => ExecutionState::Succeeded,
                 RunOutcome::Failed => ExecutionState::Failed,
@@ -186,30 +269,12 @@ impl Runs {
         let _ = self.reports.send(report);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, LiveRun>> {
+    fn lock(&self) -> MutexGuard<'_, ByToken<Known>> {
         // A panic while the lock was held leaves a map that is still whole.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes everything that a run needs.
-fn prepare(claim: Claim, now: Timestamp) -> (Start, LiveRun) {
-    let Claim { mut execution, job, start_at, .. } = claim;
-    execution.started_at = now.max(start_at);
-    let output = OutputCapture::new();
-    let cancel = CancellationToken::new();
-    let context = RunContext {
-        job: execution.job.to_shared(),
-        execution: execution.id.to_string().into(),
-        fire_time: execution.fire_time,
-        attempt: execution.attempt,
-        token: execution.token,
-        instance: execution.instance,
-        config: Arc::new(job.executor_config.clone()),
-        timeout: job.timeout,
-        output: output.writer(),
-        cancel: cancel.clone(),
-    };
-    let run = LiveRun { execution, output, cancel, has_ended: false, is_kept: false };
-    (Start { job, context, at: start_at }, run)
-}
+#[cfg(test)]
+#[path = "runs_test.rs"]
+mod tests;

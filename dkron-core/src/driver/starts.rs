@@ -26,10 +26,11 @@ use tokio::task::{unconstrained, yield_now};
 use tokio::time::Instant;
 
 use super::Runs;
+use super::runs::Run;
 use crate::kernel::model::Job;
 use crate::kernel::time::Timestamp;
 use crate::limits::START_AHEAD_MAX;
-use crate::ports::{RunContext, RunEnd, RunFuture, RunOutcome};
+use crate::ports::{RunEnd, RunFuture, RunOutcome};
 
 /// How long a starter goes on before it lets other tasks of its thread have a turn.
 const TURN_MAX: Duration = Duration::from_millis(1);
@@ -39,8 +40,9 @@ const AHEAD_FIRST: Duration = Duration::from_micros(200);
 
 /// A claim about to begin.
 pub(super) struct Start {
+    /// Its fencing token.
+    pub(super) token: u64,
     pub(super) job: Arc<Job>,
-    pub(super) context: RunContext,
     /// Its instant.
     pub(super) at: Timestamp,
 }
@@ -154,30 +156,30 @@ impl Runs {
 
     /// Begins a run; one that does not end at once goes on in a task of its own.
     async fn take_first_step(self: &Arc<Self>, start: Start) {
-        let Start { job, context, .. } = start;
-        let token = context.token;
+        let Start { token, job, .. } = start;
+        let Some((context, run)) = self.prepare(token, Arc::clone(&job)) else { return };
         let begun = catch_unwind(AssertUnwindSafe(|| self.executors.run(&job.executor, context)));
-        let Ok(mut run) = begun else { return self.finish(token, panicked()) };
+        let Ok(mut work) = begun else { return self.finish(run, panicked()) };
         // The turn of a starter is measured by the clock, not by what its runs have used up.
-        let mut step = pin!(unconstrained(AssertUnwindSafe(&mut run).catch_unwind()));
+        let mut step = pin!(unconstrained(AssertUnwindSafe(&mut work).catch_unwind()));
         let step = poll_fn(|context| Poll::Ready(step.as_mut().poll(context))).await;
         match step {
-            Poll::Ready(end) => self.ended(token, run, end.unwrap_or_else(|_| panicked())),
+            Poll::Ready(end) => self.ended(run, work, end.unwrap_or_else(|_| panicked())),
             Poll::Pending => {
                 let runs = Arc::clone(self);
                 self.runtime.spawn(async move {
-                    let end = AssertUnwindSafe(&mut run).catch_unwind().await;
-                    runs.ended(token, run, end.unwrap_or_else(|_| panicked()));
+                    let end = AssertUnwindSafe(&mut work).catch_unwind().await;
+                    runs.ended(run, work, end.unwrap_or_else(|_| panicked()));
                 });
             }
         }
     }
 
     /// Lets go of a run that is over, and reports it.
-    fn ended(&self, token: u64, run: RunFuture, end: RunEnd) {
+    fn ended(&self, run: Run, work: RunFuture, end: RunEnd) {
         // Should it object, it is over all the same.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
-        self.finish(token, end);
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+        self.finish(run, end);
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use super::*;
 use crate::kernel::model::{Cause, Execution, ExecutionId, ExecutionState, JobName, NodeName};
 use crate::kernel::state::{Claim, Report};
-use crate::ports::{Clock, Executors};
+use crate::ports::{Clock, Executors, RunContext};
 
 const BOUND: Duration = Duration::from_secs(20);
 

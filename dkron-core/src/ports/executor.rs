@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::kernel::model::{ExecutionId, Job, JobName};
 use crate::kernel::time::Timestamp;
 
 /// One kind of executor: `shell`, `http`, `handler`.
@@ -40,9 +42,9 @@ pub type RunFuture = Pin<Box<dyn Future<Output = RunEnd> + Send>>;
 #[derive(Clone)]
 pub struct RunContext {
     /// The job's name.
-    pub job: Arc<str>,
+    pub job: JobName,
     /// The execution's id, `<nanoseconds>-<node>`.
-    pub execution: Arc<str>,
+    pub execution: ExecutionId,
     /// The due instant of the fire this attempt belongs to; the same for all its attempts.
     pub fire_time: Timestamp,
     /// Counts from 1.
@@ -52,13 +54,41 @@ pub struct RunContext {
     /// The process instance of this node; with the token, it names the run on the whole machine.
     pub instance: u64,
     /// The job's `executor_config`.
-    pub config: Arc<BTreeMap<String, String>>,
+    pub config: RunConfig,
     /// The job's own `timeout` policy; beside it the shell and http executors know a config key.
     pub timeout: Option<std::time::Duration>,
     /// Where the run's output goes.
     pub output: OutputWriter,
     /// Fires when the run shall end early.
     pub cancel: CancellationToken,
+}
+
+/// The `executor_config` of a job; shares the job, so that a run costs no copy.
+#[derive(Clone)]
+pub struct RunConfig {
+    job: Arc<Job>,
+}
+
+impl From<Arc<Job>> for RunConfig {
+    fn from(job: Arc<Job>) -> Self {
+        Self { job }
+    }
+}
+
+impl Deref for RunConfig {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &BTreeMap<String, String> {
+        &self.job.executor_config
+    }
+}
+
+#[cfg(test)]
+impl From<BTreeMap<String, String>> for RunConfig {
+    fn from(executor_config: BTreeMap<String, String>) -> Self {
+        let job = Job::new(JobName::placeholder());
+        Arc::new(Job { executor_config, ..job }).into()
+    }
 }
 
 /// How a run ended.

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::kernel::model::{ExecutionId, JobName};
 use crate::kernel::time::Timestamp;
 use crate::ports::{
     CapturedOutput, ExecutorPort, Output, OutputCapture, OutputNews, OutputWriter, RunContext,
@@ -31,14 +32,15 @@ impl TestRun {
         let capture = OutputCapture::new();
         let keys: BTreeMap<String, String> =
             keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let execution = format!("{count}-test-{}", std::process::id());
         let context = RunContext {
-            job: "backup".into(),
-            execution: format!("{count}-test-{}", std::process::id()).into(),
+            job: JobName::parse("backup").unwrap(),
+            execution: ExecutionId::parse(&execution).unwrap(),
             fire_time: Timestamp::parse_rfc3339("2026-03-01T04:05:06Z").unwrap(),
             attempt: 2,
             token: 77,
             instance: u64::from(std::process::id()) << 32 | count as u64,
-            config: Arc::new(keys),
+            config: keys.into(),
             timeout: None,
             output: capture.writer(),
             cancel: CancellationToken::new(),

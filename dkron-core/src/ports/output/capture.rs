@@ -80,6 +80,11 @@ impl OutputCapture {
         captured(&self.lock().tail, None)
     }
 
+    /// Returns whether the run has ended.
+    pub fn is_over(&self) -> bool {
+        self.lock().is_over
+    }
+
     /// Ends the stream for its followers, and returns what is to be kept.
     ///
     /// The error stands in front, and what is kept of the output makes room for it.

@@ -1,7 +1,7 @@
 //! What a function is told about its run, and what it may tell.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,8 @@ pub struct HandlerContext {
 
 struct Shared {
     run: RunContext,
+    /// The execution's id as text; made when it is asked for.
+    execution: OnceLock<String>,
     /// Fires when the function shall end: the run is cancelled, or over its time.
     stop: CancellationToken,
 }
@@ -28,7 +30,7 @@ impl HandlerContext {
             Some(_) => run.cancel.child_token(),
             None => run.cancel.clone(),
         };
-        Self { shared: Arc::new(Shared { run, stop }) }
+        Self { shared: Arc::new(Shared { run, execution: OnceLock::new(), stop }) }
     }
 
     /// Returns the run that the caller of the executor has asked for.
@@ -43,12 +45,13 @@ impl HandlerContext {
 
     /// Returns the name of the job.
     pub fn job(&self) -> &str {
-        &self.shared.run.job
+        self.shared.run.job.as_str()
     }
 
     /// Returns the execution's id, `<nanoseconds>-<node>`.
     pub fn execution(&self) -> &str {
-        &self.shared.run.execution
+        let Shared { run, execution, .. } = &*self.shared;
+        execution.get_or_init(|| run.execution.to_string())
     }
 
     /// Returns the instant at which the run was due; the same for all attempts of one fire.

@@ -77,7 +77,7 @@ impl HandlerRegistry {
 impl ExecutorPort for HandlerRegistry {
     fn run(&self, context: RunContext) -> RunFuture {
         let named = context.config.get("handler").map(String::as_str);
-        let name = named.filter(|name| !name.is_empty()).unwrap_or(&context.job);
+        let name = named.filter(|name| !name.is_empty()).unwrap_or(context.job.as_str());
         match self.find(name) {
             Some(Handler::Async(function)) => Box::pin(run_async(function, context)),
             Some(Handler::Blocking(function)) => {

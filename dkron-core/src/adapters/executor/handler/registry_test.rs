@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::HandlerRegistry;
+use crate::kernel::model::{ExecutionId, JobName};
 use crate::kernel::time::Timestamp;
 use crate::ports::{ExecutorPort, OutputCapture, RunContext, RunEnd};
 
@@ -20,13 +21,13 @@ struct Run {
 fn run() -> Run {
     let capture = OutputCapture::new();
     let context = RunContext {
-        job: "greet".into(),
-        execution: "17-n1".into(),
+        job: JobName::parse("greet").unwrap(),
+        execution: ExecutionId::parse("17-n1").unwrap(),
         fire_time: Timestamp::UNIX_EPOCH,
         attempt: 3,
         token: 7,
         instance: 1,
-        config: Arc::new(BTreeMap::new()),
+        config: BTreeMap::new().into(),
         timeout: None,
         output: capture.writer(),
         cancel: CancellationToken::new(),
@@ -60,7 +61,7 @@ async fn the_config_names_another_function() {
     let registry = HandlerRegistry::new(2);
     registry.register_blocking("other", |context| Err(format!("token {}", context.token())));
     let mut run = run();
-    run.context.config = Arc::new(BTreeMap::from([("handler".into(), "other".into())]));
+    run.context.config = BTreeMap::from([("handler".into(), "other".into())]).into();
 
     assert_eq!(registry.run(run.context).await, failed("token 7"));
 }

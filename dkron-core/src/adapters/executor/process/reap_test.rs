@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
@@ -13,6 +12,7 @@ use super::table;
 use super::{OwnedChild, reap_orphans};
 use crate::adapters::executor::ShellExecutor;
 use crate::adapters::executor::kit_test::is_alone;
+use crate::kernel::model::{ExecutionId, JobName};
 use crate::kernel::time::Timestamp;
 use crate::ports::{ExecutorPort, OutputCapture, RunContext};
 
@@ -20,14 +20,15 @@ use crate::ports::{ExecutorPort, OutputCapture, RunContext};
 async fn error_of(shell: &ShellExecutor, command: &str, number: usize) -> Option<String> {
     let keys = [("command", command), ("shell", "true")];
     let keys = keys.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let execution = format!("{number}-reap-{}", std::process::id());
     let context = RunContext {
-        job: "orphans".into(),
-        execution: format!("{number}-reap-{}", std::process::id()).into(),
+        job: JobName::parse("orphans").unwrap(),
+        execution: ExecutionId::parse(&execution).unwrap(),
         fire_time: Timestamp::UNIX_EPOCH,
         attempt: 1,
         token: number as u64,
         instance: u64::from(std::process::id()) << 32,
-        config: Arc::new(BTreeMap::from(keys)),
+        config: BTreeMap::from(keys).into(),
         timeout: None,
         output: OutputCapture::new().writer(),
         cancel: CancellationToken::new(),

@@ -117,7 +117,9 @@ async fn output_is_seen_while_the_command_runs() {
     let gate = dir.path().join("gate");
     nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let command = format!("echo early; read x <{}; echo late", gate.display());
-    Arc::make_mut(&mut context.config).insert("command".into(), command);
+    let mut config = (*context.config).clone();
+    config.insert("command".into(), command);
+    context.config = config.into();
     let open = async {
         run.line("early").await;
         tokio::fs::write(&gate, "go\n").await.unwrap();
@@ -144,7 +146,7 @@ async fn the_run_is_told_who_it_is() {
 async fn ending_a_run_leaves_another_of_the_same_execution_id_alone() {
     let mut other = TestRun::shell("echo up; sleep 0.3; echo done");
     let mut ended = TestRun::shell("sleep 60");
-    ended.context.execution = Arc::clone(&other.context.execution);
+    ended.context.execution = other.context.execution.clone();
     (ended.context.token, other.context.token) = (78, 79);
     ended.context.instance = other.context.instance;
     let cancel = async {

@@ -1,0 +1,84 @@
+//! What of a run reaches it from outside.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::*;
+use crate::kernel::model::{Cause, NodeName};
+use crate::ports::RunFuture;
+
+/// Longer than any machine takes.
+const BOUND: Duration = Duration::from_secs(60);
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+/// An executor that does what a test says, by token.
+struct Doing<F>(F);
+
+impl<F: Fn(RunContext) -> RunFuture + Send + Sync + 'static> Executors for Doing<F> {
+    fn run(&self, _: &str, context: RunContext) -> RunFuture {
+        (self.0)(context)
+    }
+}
+
+fn start(
+    run: impl Fn(RunContext) -> RunFuture + Send + Sync + 'static,
+    token: u64,
+) -> (Arc<Runs>, mpsc::UnboundedReceiver<Report>) {
+    let (sender, reports) = mpsc::unbounded_channel();
+    let runs = Runs::new(Arc::new(Doing(run)), Arc::new(Still), Handle::current(), sender);
+    let runs = Arc::new(runs);
+    runs.start([claim(token)]);
+    (runs, reports)
+}
+
+fn claim(token: u64) -> Claim {
+    let job = Job::new(JobName::parse("job").unwrap());
+    let execution = Execution {
+        job: job.name.clone(),
+        id: ExecutionId { due_ns: token, node: NodeName::parse("n").unwrap() },
+        fire_time: Timestamp::UNIX_EPOCH,
+        cause: Cause::Schedule,
+        attempt: 1,
+        token,
+        instance: 1,
+        started_at: Timestamp::UNIX_EPOCH,
+        finished_at: None,
+        state: ExecutionState::Running,
+        is_cancel_requested: false,
+        output_bytes_total: 0,
+    };
+    Claim { execution, job: Arc::new(job), revision: 1, start_at: Timestamp::UNIX_EPOCH }
+}
+
+async fn next(reports: &mut mpsc::UnboundedReceiver<Report>) -> Report {
+    timeout(BOUND, reports.recv()).await.expect("a report comes").expect("runs are there")
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_before_it_begins_learns_of_it() {
+    let run = |context: RunContext| -> RunFuture {
+        Box::pin(async move {
+            match context.cancel.is_cancelled() {
+                true => RunEnd::cancelled("before it began"),
+                false => RunEnd::succeeded(),
+            }
+        })
+    };
+    let (runs, mut reports) = start(run, 7);
+    assert_eq!(runs.running().len(), 1);
+    runs.cancel(7);
+
+    assert_eq!(next(&mut reports).await.state, ExecutionState::Cancelled);
+    assert!(runs.running().is_empty());
+    assert_eq!(runs.count(), 1);
+    runs.acknowledge([7]);
+    assert_eq!(runs.count(), 0);
+}
