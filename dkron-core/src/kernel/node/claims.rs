@@ -1,17 +1,29 @@
 //! Claims that wait for their instant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use crate::kernel::model::JobName;
 use crate::kernel::state::Claim;
 use crate::kernel::time::Timestamp;
 
+/// Places that are kept for claims while there are none.
+const PLACES_KEPT_MAX: usize = 1_024;
+
 /// Claims that are committed and not handed to their nodes yet: those of the next instants.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// By fencing token. Boxed: the map moves its values when it grows and shrinks.
-    claims: BTreeMap<u64, Box<Waiting>>,
-    by_time: BTreeSet<(Timestamp, u64)>,
+    /// In the order of their fencing tokens, which is that of the news of them.
+    places: VecDeque<Place>,
+    /// Also holds claims that were taken out, but never as the first.
+    by_time: BinaryHeap<Reverse<(Timestamp, u64)>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    token: u64,
+    /// `None` once it was taken out.
+    waiting: Option<Waiting>,
 }
 
 #[derive(Debug)]
@@ -22,31 +34,44 @@ struct Waiting {
 }
 
 impl Claims {
-    /// Adds a claim.
+    /// Adds a claim, in place of one with its token.
     pub(super) fn add(&mut self, claim: Claim, is_ours: bool) {
         let token = claim.execution.token;
-        self.by_time.insert((claim.start_at, token));
-        self.claims.insert(token, Box::new(Waiting { claim, is_ours }));
+        self.by_time.push(Reverse((claim.start_at, token)));
+        let place = Place { token, waiting: Some(Waiting { claim, is_ours }) };
+        if self.places.back().is_none_or(|last| last.token < token) {
+            self.places.push_back(place);
+            return;
+        }
+        match self.places.binary_search_by_key(&token, |place| place.token) {
+            Ok(index) => {
+                if let Some(old) = self.places.get_mut(index) {
+                    *old = place;
+                }
+                self.let_go();
+            }
+            Err(index) => self.places.insert(index, place),
+        }
     }
 
     /// Takes a claim out; tells whether it was committed in this term.
     pub(super) fn remove(&mut self, token: u64) -> Option<(Claim, bool)> {
-        let Waiting { claim, is_ours } = *self.claims.remove(&token)?;
-        self.by_time.remove(&(claim.start_at, token));
+        let index = self.index(token)?;
+        let Waiting { claim, is_ours } = self.places.get_mut(index)?.waiting.take()?;
+        self.let_go();
         Some((claim, is_ours))
     }
 
     /// Takes out the first claim that starts at `until` or before; tells whether it was committed
     /// in this term.
     pub(super) fn pop_due(&mut self, until: Timestamp) -> Option<(Claim, bool)> {
-        let (_, token) =
-            self.by_time.first().copied().filter(|(start_at, _)| *start_at <= until)?;
-        self.remove(token)
+        let Reverse((start_at, token)) = *self.by_time.peek()?;
+        if start_at > until { None } else { self.remove(token) }
     }
 
     /// Returns the first instant.
     pub(super) fn first_at(&self) -> Option<Timestamp> {
-        self.by_time.first().map(|(start_at, _)| *start_at)
+        self.by_time.peek().map(|Reverse((start_at, _))| *start_at)
     }
 
     /// Returns the tokens of this term's claims of these jobs.
@@ -54,13 +79,97 @@ impl Claims {
         if jobs.is_empty() {
             return Vec::new();
         }
-        let ours = self.claims.values().filter(|waiting| waiting.is_ours);
-        let executions = ours.map(|waiting| &waiting.claim.execution);
+        let waiting = self.places.iter().filter_map(|place| place.waiting.as_ref());
+        let executions =
+            waiting.filter(|waiting| waiting.is_ours).map(|waiting| &waiting.claim.execution);
         executions.filter(|execution| jobs.contains(&execution.job)).map(|e| e.token).collect()
     }
 
     /// Returns a claim.
     pub(super) fn get(&self, token: u64) -> Option<&Claim> {
-        self.claims.get(&token).map(|waiting| &waiting.claim)
+        let place = self.places.get(self.index(token)?)?;
+        place.waiting.as_ref().map(|waiting| &waiting.claim)
+    }
+
+    fn index(&self, token: u64) -> Option<usize> {
+        let first = self.places.front()?.token;
+        // Mostly the tokens follow each other without a gap.
+        let near = usize::try_from(token.checked_sub(first)?).unwrap_or(usize::MAX);
+        if self.places.get(near).is_some_and(|place| place.token == token) {
+            return Some(near);
+        }
+        self.places.binary_search_by_key(&token, |place| place.token).ok()
+    }
+
+    /// Lets go of what was taken out, at the front and among the first instants.
+    fn let_go(&mut self) {
+        while self.places.front().is_some_and(|place| place.waiting.is_none()) {
+            self.places.pop_front();
+        }
+        while let Some(Reverse((start_at, token))) = self.by_time.peek()
+            && self.get(*token).is_none_or(|claim| claim.start_at != *start_at)
+        {
+            self.by_time.pop();
+        }
+        if self.places.is_empty() && self.places.capacity() > PLACES_KEPT_MAX {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::kernel::model::{
+        Cause, Execution, ExecutionId, ExecutionState, Job, JobName, NodeName,
+    };
+
+    fn claim(token: u64, start_unix_s: i64) -> Claim {
+        let start_at = Timestamp::from_unix_s(start_unix_s).unwrap();
+        let job = Job::new(JobName::parse("job").unwrap());
+        let node = NodeName::parse("n").unwrap();
+        let execution = Execution {
+            job: job.name.clone(),
+            id: ExecutionId { due_ns: token, node },
+            fire_time: start_at,
+            cause: Cause::Schedule,
+            attempt: 1,
+            token,
+            instance: 1,
+            started_at: start_at,
+            finished_at: None,
+            state: ExecutionState::Running,
+            is_cancel_requested: false,
+            output_bytes_total: 0,
+        };
+        Claim { execution, job: Arc::new(job), revision: 1, start_at }
+    }
+
+    #[test]
+    fn claims_come_out_by_instant_then_by_token_however_they_came() {
+        let mut claims = Claims::default();
+        for (token, start) in [(7, 10), (3, 20), (9, 5), (8, 10), (20, 10), (4, 30)] {
+            claims.add(claim(token, start), token != 9);
+        }
+
+        assert!(claims.remove(8).is_some());
+        assert!(claims.remove(8).is_none());
+        assert!(claims.get(8).is_none() && claims.get(3).is_some());
+        claims.add(claim(7, 10), true);
+        let jobs = BTreeSet::from([JobName::parse("job").unwrap()]);
+        assert_eq!(claims.ours_of(&jobs), [3, 4, 7, 20]);
+
+        let now = Timestamp::from_unix_s(20).unwrap();
+        let mut due = Vec::new();
+        while let Some((claim, is_ours)) = claims.pop_due(now) {
+            assert_eq!(is_ours, claim.execution.token != 9);
+            due.push(claim.execution.token);
+        }
+        assert_eq!(due, [9, 7, 20, 3]);
+        assert_eq!(claims.first_at(), Timestamp::from_unix_s(30));
+        assert!(claims.remove(4).is_some());
+        assert_eq!(claims.first_at(), None);
     }
 }

@@ -74,7 +74,7 @@ impl Term {
             return Ok(());
         }
         self.last_token = Some(query::last_token(scene.view)?);
-        let (mut resumed, mut lost) = (0, 0);
+        let (mut claims, mut lost) = (Vec::new(), 0);
         let mut jobs: BTreeMap<JobName, Option<(Arc<_>, u64)>> = BTreeMap::new();
         for execution in query::running(scene.view, None, usize::MAX)? {
             if !scene.nodes.has_process_of(&execution) {
@@ -91,9 +91,13 @@ impl Term {
             if let Some(Some((job, revision))) = jobs.get(&execution.job) {
                 let start_at = due_at(&execution);
                 let (job, revision) = (Arc::clone(job), *revision);
-                self.claims.add(Claim { execution, job, revision, start_at }, false);
-                resumed += 1;
+                claims.push(Claim { execution, job, revision, start_at });
             }
+        }
+        let resumed = claims.len();
+        claims.sort_unstable_by_key(|claim| claim.execution.token);
+        for claim in claims {
+            self.claims.add(claim, false);
         }
         let first = query::first_due(scene.view)?.map(|row| row.at);
         let due_since = first.filter(|at| *at < self.watch_start);
