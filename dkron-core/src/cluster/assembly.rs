@@ -34,7 +34,7 @@ pub(super) fn open_storage(config: &Config, node: &NodeName) -> Result<Storage, 
     }
 }
 
-/// Opens the log, and forms a cluster of this node if it belongs to none.
+/// Opens the log, and forms a cluster of this node if it belongs to none; returns whether it did.
 pub(super) fn open_log(
     config: &Config,
     node: &NodeName,
@@ -43,7 +43,7 @@ pub(super) fn open_log(
     cluster_id: u128,
     applied: mpsc::Sender<Applied>,
     runtime: &NodeRuntime,
-) -> Result<Arc<Consensus>, Error> {
+) -> Result<(Arc<Consensus>, bool), Error> {
     let config = ConsensusConfig {
         node: node.clone(),
         raft_multiplier: config.raft_multiplier,
@@ -55,8 +55,8 @@ pub(super) fn open_log(
     let state = Arc::clone(&storage.state);
     runtime.wait(async move {
         let consensus = Consensus::open(config, log, snapshots, state, applied).await?;
-        consensus.bootstrap(cluster_id).await?;
-        Ok(Arc::new(consensus))
+        let has_formed = consensus.bootstrap(cluster_id).await?;
+        Ok((Arc::new(consensus), has_formed))
     })?
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `assembly` says what the parts are, `ending` how they end.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -34,9 +35,8 @@ const APPLIED_MAX: usize = 64;
 impl Node {
     /// Starts a node with a checked configuration; returns once it can commit a write. Blocks.
     pub(super) fn start(config: Config) -> Result<Self, Error> {
-        let invalid = |error: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::InvalidArgument, error.to_string())
-        };
+        let invalid =
+            |error: &dyn Display| Error::new(ErrorKind::InvalidArgument, error.to_string());
         let name = NodeName::parse(&config.node_name).map_err(|error| invalid(&error))?;
         let zone =
             Zone::parse(&config.server_timezone, Zone::UTC).map_err(|error| invalid(&error))?;
@@ -49,8 +49,8 @@ impl Node {
         let (applied_sender, applied) = mpsc::channel(APPLIED_MAX);
         let cluster_id = entropy.request_id().0;
         let log = open_log(&config, &name, &storage, &clock, cluster_id, applied_sender, &runtime);
-        let consensus = match log {
-            Ok(consensus) => consensus,
+        let (consensus, has_formed) = match log {
+            Ok(opened) => opened,
             Err(error) => {
                 runtime.end(RUNTIME_WAIT_MAX);
                 storage.close(CLOSE_WAIT_MAX);
@@ -85,6 +85,7 @@ impl Node {
             name,
             zone,
             config,
+            has_rejoined: !has_formed,
             instance,
             clock,
             entropy,

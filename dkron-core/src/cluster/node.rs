@@ -31,6 +31,8 @@ pub(super) struct Node {
     /// The zone of schedules that name none.
     pub(super) zone: Zone,
     pub(super) config: Config,
+    /// Whether it belonged to a cluster before this start.
+    pub(super) has_rejoined: bool,
     /// Tells this process from others under the node's name.
     pub(super) instance: u64,
     pub(super) clock: Arc<dyn Clock>,
@@ -194,6 +196,7 @@ impl Node {
         Health {
             is_leader: leader.as_ref() == Some(&self.name),
             leader,
+            has_rejoined: self.has_rejoined,
             storage_fault: self.storage.health.check_writable().err().map(|error| error.report()),
             running: self.runs.running().len(),
             applied_index: self.consensus.metrics().applied_index,

@@ -24,6 +24,9 @@ pub struct Health {
     pub is_leader: bool,
     /// Who leads, as far as this node knows.
     pub leader: Option<NodeName>,
+    /// Whether it went on, when it started, in a cluster that it belonged to already. Otherwise it
+    /// formed one.
+    pub has_rejoined: bool,
     /// Why writes are refused at present: the disk is full, say. `None` = they are accepted.
     pub storage_fault: Option<String>,
     /// Executions running on this node.
@@ -40,6 +43,7 @@ impl Health {
         Self {
             is_leader: false,
             leader: None,
+            has_rejoined: false,
             storage_fault: None,
             running: 0,
             applied_index: None,

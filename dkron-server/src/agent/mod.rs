@@ -78,18 +78,17 @@ async fn live(settings: &Settings) -> Result<(), String> {
     let mut signals = Signals::listen().map_err(|error| format!("listen for signals: {error}"))?;
     // The address is taken before the data is opened: of two faults the quicker one is told first.
     let http = HttpServer::bind(&settings.http_address).await?;
-    let had_data = summary::has_data(&settings.data_dir);
-    if settings.bootstrap_expect == 0 && !had_data {
-        tracing::info!(
-            "agent: neither bootstrap-expect nor anybody to join: forming a cluster of one"
-        );
-    }
     tracing::info!(node = %settings.node_name, "agent: Dkron agent starting");
     let cluster = tokio::select! {
         started = start_node(settings) => started.map_err(|error| error.report())?,
         // What is on disk is whole at any instant; the end of the process ends the start.
         wish = signals.next() => return Err(format!("{wish} during the start: ended at once")),
     };
+    if settings.bootstrap_expect == 0 && !cluster.health().has_rejoined {
+        tracing::info!(
+            "agent: neither bootstrap-expect nor anybody to join: formed a cluster of one"
+        );
+    }
     let reaper = tokio::spawn(signals::reap_orphans_if_first_process());
 
     let leave = Leave::default();
@@ -100,7 +99,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
         spool_dir: settings.data_dir.clone(),
         leave: leave.clone(),
     };
-    Summary::of(settings, &cluster, http.address(), had_data).print();
+    Summary::of(settings, &cluster, http.address()).print();
     let (address, node) = (http.address(), &settings.node_name);
     tracing::info!(%address, %node, "api: Running HTTP server");
     let served = http.serve(crate::api::router(api));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dkron_core::Cluster;
 
@@ -13,7 +13,7 @@ pub(super) struct Summary {
     node: String,
     region: String,
     datacenter: String,
-    has_data: bool,
+    has_rejoined: bool,
     data_dir: PathBuf,
     jobs: Option<u64>,
     zone: &'static str,
@@ -22,17 +22,12 @@ pub(super) struct Summary {
 
 impl Summary {
     /// Describes a node that has started.
-    pub(super) fn of(
-        settings: &Settings,
-        cluster: &Cluster,
-        address: SocketAddr,
-        has_data: bool,
-    ) -> Self {
+    pub(super) fn of(settings: &Settings, cluster: &Cluster, address: SocketAddr) -> Self {
         Self {
             node: settings.node_name.clone(),
             region: settings.region.clone(),
             datacenter: settings.datacenter.clone(),
-            has_data,
+            has_rejoined: cluster.health().has_rejoined,
             data_dir: settings.data_dir_absolute(),
             jobs: cluster.jobs_count().ok(),
             zone: settings.server_zone.name(),
@@ -60,7 +55,7 @@ impl fmt::Display for Summary {
         writeln!(f, "dkron {} is running", env!("CARGO_PKG_VERSION"))?;
         let (node, region, datacenter) = (&self.node, &self.region, &self.datacenter);
         writeln!(f, "  node     {node} (region {region}, datacenter {datacenter})")?;
-        let cluster = if self.has_data { "rejoined with its data" } else { "formed" };
+        let cluster = if self.has_rejoined { "rejoined with its data" } else { "formed" };
         writeln!(f, "  cluster  {cluster}: this node alone")?;
         writeln!(f, "  data     {}", self.data_dir.display())?;
         if let Some(jobs) = self.jobs {
@@ -80,21 +75,16 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Returns whether a data directory holds anything.
-pub(super) fn has_data(data_dir: &Path) -> bool {
-    std::fs::read_dir(data_dir).is_ok_and(|mut entries| entries.next().is_some())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn summary(address: &str, has_data: bool) -> String {
+    fn summary(address: &str, has_rejoined: bool) -> String {
         let summary = Summary {
             node: "n1".to_owned(),
             region: "global".to_owned(),
             datacenter: "dc1".to_owned(),
-            has_data,
+            has_rejoined,
             data_dir: PathBuf::from("/data"),
             jobs: Some(3),
             zone: "UTC",
