@@ -167,6 +167,14 @@ pub const PROPOSAL_BYTES_QUEUED_MAX: usize = 64 << 20;
 /// through.
 pub const RESTORE_BYTES_IN_FLIGHT_MAX: usize = 16 << 20;
 
+/// Jobs in one file of a restore. Their names are held in memory while it goes on.
+pub const RESTORE_JOBS_MAX: usize = 1_000_000;
+
+/// Bytes of one file of a restore, which the data directory holds while it goes on: a million jobs
+/// of four kilobytes. Less if the disk would be left with no more than twice its reserve
+/// ([`DISK_RESERVE_BYTES`]).
+pub const RESTORE_FILE_BYTES_MAX: u64 = 4 << 30;
+
 /// How often a restore tries to write a job while the log is overloaded: with the waits between, a
 /// minute.
 pub const RESTORE_TRIES_MAX: u32 = 32;

@@ -118,11 +118,17 @@ impl Served {
 
 #[cfg(test)]
 mod tests {
+    use dkron_core::{Cluster, Config, Zone};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     use super::*;
+    use crate::api::{Api, Leave};
 
     const BOUND: Duration = Duration::from_secs(20);
+
+    /// What a client is waited for here.
+    const SHORT: Duration = Duration::from_millis(100);
 
     #[tokio::test]
     async fn a_taken_address_is_refused_with_a_message() {
@@ -132,23 +138,65 @@ mod tests {
         assert!(error.contains("--http-addr"), "{error}");
     }
 
+    /// Sends the beginning of a request and returns all that comes back until the connection is
+    /// closed.
+    async fn answer_to(address: SocketAddr, begun: &str) -> String {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(begun.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = client.read_to_string(&mut answer);
+        tokio::time::timeout(BOUND, read).await.expect("the connection ends").unwrap();
+        answer
+    }
+
     #[tokio::test]
     async fn who_sends_no_request_in_time_is_let_go() {
         let server = HttpServer::bind(&("127.0.0.1".to_owned(), 0)).await.unwrap();
         let address = server.address();
         let router = Router::new().fallback(async || "hello");
-        let served = server.serve_within(router, Duration::from_millis(100));
-        let ends = async |sent: &[u8]| {
-            let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-            client.write_all(sent).await.unwrap();
-            let mut answer = String::new();
-            let read = client.read_to_string(&mut answer);
-            tokio::time::timeout(BOUND, read).await.expect("the connection ends").unwrap();
-            answer
-        };
+        let served = server.serve_within(router, SHORT);
 
-        assert!(!ends(b"GET / HTTP/1.1\r\nhost:").await.contains("hello"));
-        assert!(ends(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.contains("hello"));
+        for begun in ["", "GET / HT", "GET / HTTP/1.1\r\nhost:"] {
+            assert!(!answer_to(address, begun).await.contains("hello"), "{begun:?}");
+        }
+        let whole = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        assert!(answer_to(address, whole).await.contains("hello"), "and it is closed when idle");
         served.stop(BOUND).await;
+    }
+
+    #[tokio::test]
+    async fn who_does_not_go_on_with_a_body_is_told_so_and_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = Cluster::start(Config::new("n1").in_memory()).await.unwrap();
+        let api = Api {
+            cluster: cluster.clone(),
+            server_zone: Zone::UTC,
+            peer_address: ("127.0.0.1".to_owned(), 8946),
+            spool_dir: folder.path().to_owned(),
+            body_wait_max: SHORT,
+            leave: Leave::default(),
+        };
+        let server = HttpServer::bind(&("127.0.0.1".to_owned(), 0)).await.unwrap();
+        let address = server.address();
+        let served = server.serve(crate::api::router(api));
+
+        let length = "content-length: 1000\r\n\r\n";
+        let chunks = "transfer-encoding: chunked\r\n\r\n1\r\n";
+        let part = "--B\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n[";
+        let form = format!("content-type: multipart/form-data; boundary=B\r\n{length}{part}");
+        for (path, rest) in [
+            ("jobs", format!("{length}{{\"name\":")),
+            ("jobs", length.to_owned()),
+            ("jobs", format!("{chunks}{{\r\n")),
+            ("restore", form),
+        ] {
+            let begun = format!("POST /v1/{path} HTTP/1.1\r\nhost: a\r\n{rest}");
+            let answer = answer_to(address, &begun).await;
+            assert!(answer.starts_with("HTTP/1.1 408 "), "{begun:?}: {answer}");
+            assert!(answer.contains("does not go on"), "{begun:?}: {answer}");
+        }
+        assert_eq!(cluster.jobs_count().unwrap(), 0);
+        served.stop(BOUND).await;
+        cluster.shutdown().await.unwrap();
     }
 }

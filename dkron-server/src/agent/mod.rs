@@ -18,6 +18,7 @@ mod summary;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use dkron_core::limits::HTTP_BODY_WAIT_MAX;
 use dkron_core::{Cluster, Config, Error};
 
 use self::http::HttpServer;
@@ -97,6 +98,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
         server_zone: settings.server_zone,
         peer_address: settings.peer_address.clone(),
         spool_dir: settings.data_dir.clone(),
+        body_wait_max: HTTP_BODY_WAIT_MAX,
         leave: leave.clone(),
     };
     Summary::of(settings, &cluster, http.address()).print();

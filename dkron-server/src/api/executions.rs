@@ -3,29 +3,31 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::Response;
 use dkron_core::{
     Error, ErrorKind, Execution, ExecutionId, ExecutionQuery, ExecutionState, JobName, JobView,
     Timestamp, Zone,
 };
-use futures_util::stream;
 
 use super::Api;
 use super::answer::{TOTAL_COUNT, empty, failure, json, json_body, layout, text, with_header};
 use super::job_json::write_job;
+use super::pieces::{Piece, Pieces, blocking, body_of};
 use super::query::Query;
 use crate::go_json::{GoTime, Writer};
 
 /// Bytes of a running execution's output that `/v1/busy` shows: its end.
 const BUSY_OUTPUT_BYTES: usize = 4_096;
 
+/// A piece of a history is sent once it has so many bytes.
+const PIECE_BYTES: usize = 1 << 16;
+
 /// Executions read at a time.
 const EXECUTIONS_PER_PAGE: usize = 256;
 
 /// Answers `GET /v1/jobs/:job/executions`.
-pub(super) async fn list(api: Arc<Api>, job: &str, query: &Query) -> Response {
+pub(super) async fn list(api: Arc<Api>, job: &str, query: Query) -> Response {
     let view = match api.cluster.job(job) {
         Ok(Some(view)) => view,
         Ok(None) => return empty(StatusCode::NOT_FOUND),
@@ -36,32 +38,28 @@ pub(super) async fn list(api: Arc<Api>, job: &str, query: &Query) -> Response {
         Err(fault) => return text(StatusCode::BAD_REQUEST, fault),
     };
     let is_descending = query.get("_order").is_none_or(|order| order.is_empty() || order == "DESC");
+    let zone = Zone::parse(&view.job.timezone, api.server_zone).unwrap_or(Zone::UTC);
+    let job = view.job.name.clone();
     let history = if sort == Sort::Id {
         History::in_order(&view, is_descending)
     } else {
-        let reader = Arc::clone(&api);
-        let name = view.job.name.clone();
-        // All of it has to be seen: not on a thread that serves others.
-        let sorted = tokio::task::spawn_blocking(move || {
-            History::sorted(&reader, name.as_str(), sort, is_descending)
-        });
-        match sorted.await {
-            Ok(Ok(history)) => history,
-            Ok(Err(error)) => return failure(&error),
-            Err(_) => return text(StatusCode::INTERNAL_SERVER_ERROR, "sort a history: panicked"),
+        let (reader, name) = (Arc::clone(&api), job.clone());
+        // All of it has to be seen.
+        match blocking(move || History::sorted(&reader, &name, sort, is_descending)).await {
+            Ok(history) => history,
+            Err(error) => return failure(&error),
         }
     };
     let total = history.total.to_string();
-    let writer = HistoryWriter {
-        zone: Zone::parse(&view.job.timezone, api.server_zone).unwrap_or(Zone::UTC),
-        api,
-        job: view.job.name,
-        history,
-        output_bytes_max: output_limit(query),
-        json: Writer::new(layout(query)),
-        state: Piece::First,
-    };
-    with_header(json_body(StatusCode::OK, writer.into_body()), TOTAL_COUNT, &total)
+    let mut json = Writer::new(layout(&query));
+    json.begin_array();
+    let output_bytes_max = output_limit(&query);
+    let response =
+        match body_of(HistoryWriter { api, job, history, output_bytes_max, zone, json }).await {
+            Ok(body) => json_body(StatusCode::OK, body),
+            Err(error) => failure(&error),
+        };
+    with_header(response, TOTAL_COUNT, &total)
 }
 
 /// Answers `GET /v1/jobs/:job/executions/:execution`.
@@ -95,12 +93,17 @@ pub(super) async fn delete(api: Arc<Api>, job: &str, query: Query) -> Response {
 }
 
 /// Answers `GET /v1/busy`.
-pub(super) fn busy(api: &Api, query: &Query) -> Response {
-    let mut running = match api.cluster.running() {
+pub(super) async fn busy(api: Arc<Api>, query: &Query) -> Response {
+    // Thousands may run, each with its output.
+    let running = blocking(move || {
+        let mut running = api.cluster.running()?;
+        running.sort_by_key(|run| (run.execution.started_at, run.execution.id.due_ns));
+        Ok(running)
+    });
+    let running = match running.await {
         Ok(running) => running,
         Err(error) => return failure(&error),
     };
-    running.sort_by_key(|run| (run.execution.started_at, run.execution.id.due_ns));
     let response = json(StatusCode::OK, layout(query), |json| {
         json.begin_array();
         for run in &running {
@@ -179,8 +182,8 @@ impl History {
     }
 
     /// In another order: read as a whole.
-    fn sorted(api: &Api, job: &str, sort: Sort, is_descending: bool) -> Result<Self, Error> {
-        let mut executions = api.cluster.executions(job, usize::MAX)?;
+    fn sorted(api: &Api, job: &JobName, sort: Sort, is_descending: bool) -> Result<Self, Error> {
+        let mut executions = api.cluster.executions(job.as_str(), usize::MAX)?;
         executions.sort_by(|a, b| {
             let order = sort.compare(a, b);
             if is_descending { order.reverse() } else { order }
@@ -206,7 +209,7 @@ impl History {
     }
 }
 
-/// Writes a history, one execution at a time: each may carry a quarter of a megabyte of output.
+/// Writes a history, a few executions at a time: each may carry a quarter of a megabyte of output.
 struct HistoryWriter {
     api: Arc<Api>,
     job: JobName,
@@ -214,47 +217,24 @@ struct HistoryWriter {
     output_bytes_max: Option<usize>,
     zone: Zone,
     json: Writer,
-    state: Piece,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Piece {
-    First,
-    Next,
-    Done,
+impl Pieces for HistoryWriter {
+    fn next_piece(&mut self) -> Result<Piece, Error> {
+        while self.json.len() < PIECE_BYTES {
+            match self.history.next(&self.api, &self.job)? {
+                Some(execution) => self.write(&execution)?,
+                None => {
+                    self.json.end_array();
+                    return Ok(Piece { text: self.json.take(), is_last: true });
+                }
+            }
+        }
+        Ok(Piece { text: self.json.take(), is_last: false })
+    }
 }
 
 impl HistoryWriter {
-    fn into_body(mut self) -> Body {
-        if self.history.total == 0 {
-            return Body::from(self.json.begin_array().end_array().take());
-        }
-        Body::from_stream(stream::unfold(self, |mut writer| async move {
-            let piece = writer.next_piece().transpose()?;
-            Some((piece.map(Bytes::from), writer))
-        }))
-    }
-
-    fn next_piece(&mut self) -> Result<Option<String>, Error> {
-        if self.state == Piece::First {
-            self.json.begin_array();
-        }
-        if self.state == Piece::Done {
-            return Ok(None);
-        }
-        match self.history.next(&self.api, &self.job)? {
-            Some(execution) => {
-                self.write(&execution)?;
-                self.state = Piece::Next;
-            }
-            None => {
-                self.json.end_array();
-                self.state = Piece::Done;
-            }
-        }
-        Ok(Some(self.json.take()))
-    }
-
     fn write(&mut self, execution: &Execution) -> Result<(), Error> {
         let output = self.api.cluster.output(execution.job.as_str(), &execution.id)?;
         let output = output.map(|output| output.bytes).unwrap_or_default();

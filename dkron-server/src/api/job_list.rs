@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::Response;
 use dkron_core::{Error, JobName, JobView};
-use futures_util::stream;
 
 use super::Api;
 use super::answer::{TOTAL_COUNT, failure, json_body, layout, text, with_header};
 use super::job_json::{Moment, write_job};
 use super::list::{Filter, ListQuery, arrange};
+use super::pieces::{Piece, Pieces, blocking, body_of};
 use super::query::Query;
 use crate::go_json::{Layout, Writer};
 
@@ -26,16 +25,13 @@ pub(super) async fn list_jobs(api: Arc<Api>, query: Query) -> Response {
         Err(fault) => return text(StatusCode::BAD_REQUEST, fault),
     };
     let planner = Arc::clone(&api);
-    // Filtering and sorting look at every job: not on a thread that serves others.
-    let planned = tokio::task::spawn_blocking(move || Plan::make(&planner, list)).await;
-    let plan = match planned {
-        Ok(Ok(plan)) => plan,
-        Ok(Err(error)) => return failure(&error),
-        Err(_) => return text(StatusCode::INTERNAL_SERVER_ERROR, "list jobs: panicked"),
+    // Filtering and sorting look at every job.
+    let plan = match blocking(move || Plan::make(&planner, list)).await {
+        Ok(plan) => plan,
+        Err(error) => return failure(&error),
     };
     let total = plan.total.to_string();
-    let writer = ListWriter::new(api, plan, layout(&query));
-    let response = match writer.into_body() {
+    let response = match body_of(ListWriter::new(api, plan, layout(&query))).await {
         Ok(body) => json_body(StatusCode::OK, body),
         Err(error) => failure(&error),
     };
@@ -114,42 +110,6 @@ impl ListWriter {
         Self { api, shown: plan.shown, last: None, json, moment, is_done: false }
     }
 
-    /// Writes the first piece; the others follow as the client takes them.
-    fn into_body(mut self) -> Result<Body, Error> {
-        let first = self.next_piece()?;
-        if self.is_done {
-            return Ok(Body::from(first));
-        }
-        let rest = stream::unfold(self, |mut writer| async move {
-            if writer.is_done {
-                return None;
-            }
-            Some((writer.next_piece().map(Bytes::from), writer))
-        });
-        let first = stream::iter([Ok(Bytes::from(first))]);
-        Ok(Body::from_stream(futures_util::StreamExt::chain(first, rest)))
-    }
-
-    fn next_piece(&mut self) -> Result<String, Error> {
-        let views = match &mut self.shown {
-            Shown::ByName { .. } => self.next_by_name()?,
-            Shown::Names(names) => {
-                let names: Vec<_> = names.take(JOBS_PER_PIECE).collect();
-                self.is_done = names.len() < JOBS_PER_PIECE;
-                // A job that was deleted meanwhile is left out.
-                let views = names.iter().map(|name| self.api.cluster.job(name.as_str()));
-                views.filter_map(Result::transpose).collect::<Result<_, _>>()?
-            }
-        };
-        for view in &views {
-            write_job(&mut self.json, view, self.moment);
-        }
-        if self.is_done {
-            self.json.end_array();
-        }
-        Ok(self.json.take())
-    }
-
     fn next_by_name(&mut self) -> Result<Vec<JobView>, Error> {
         let Shown::ByName { filter, skip, limit } = &mut self.shown else { return Ok(Vec::new()) };
         if *limit == 0 {
@@ -182,5 +142,27 @@ impl ListWriter {
         *limit -= views.len() as u64;
         self.is_done |= *limit == 0;
         Ok(views)
+    }
+}
+
+impl Pieces for ListWriter {
+    fn next_piece(&mut self) -> Result<Piece, Error> {
+        let views = match &mut self.shown {
+            Shown::ByName { .. } => self.next_by_name()?,
+            Shown::Names(names) => {
+                let names: Vec<_> = names.take(JOBS_PER_PIECE).collect();
+                self.is_done = names.len() < JOBS_PER_PIECE;
+                // A job that was deleted meanwhile is left out.
+                let views = names.iter().map(|name| self.api.cluster.job(name.as_str()));
+                views.filter_map(Result::transpose).collect::<Result<_, _>>()?
+            }
+        };
+        for view in &views {
+            write_job(&mut self.json, view, self.moment);
+        }
+        if self.is_done {
+            self.json.end_array();
+        }
+        Ok(Piece { text: self.json.take(), is_last: self.is_done })
     }
 }

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
-use dkron_core::Member;
+use dkron_core::{Health, Member};
 
 use super::Api;
 use super::answer::{TOTAL_COUNT, failure, json, layout, text, typed, with_header};
@@ -88,7 +88,10 @@ pub(super) fn is_leader(api: &Api) -> Response {
 
 /// Answers `GET /health`: whether the process is worth keeping.
 pub(super) fn health(api: &Api) -> Response {
-    let health = api.cluster.health();
+    liveness(&api.cluster.health())
+}
+
+fn liveness(health: &Health) -> Response {
     let status = match health.fatal {
         None => StatusCode::OK,
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -106,7 +109,10 @@ pub(super) fn health(api: &Api) -> Response {
 
 /// Answers `GET /health/ready`: whether a write would be accepted now.
 pub(super) fn ready(api: &Api) -> Response {
-    let health = api.cluster.health();
+    readiness(&api.cluster.health())
+}
+
+fn readiness(health: &Health) -> Response {
     let reason = match (&health.fatal, &health.storage_fault, &health.leader) {
         (Some(fault), ..) | (None, Some(fault), _) => Some(fault.as_str()),
         (None, None, None) => Some("no leader"),
@@ -246,4 +252,37 @@ fn member_id(member: &Member) -> String {
     // Version 8: a value of the application's own making.
     let (a, b, c, d, e) = (part(0..8), part(8..12), part(13..16), part(17..20), part(20..32));
     format!("{a}-{b}-8{c}-8{d}-{e}")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use dkron_core::{Cluster, Config};
+
+    use super::*;
+
+    async fn check(response: Response, status: u16, wanted: &str) {
+        assert_eq!(response.status().as_u16(), status);
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&body), wanted);
+    }
+
+    #[tokio::test]
+    async fn health_is_503_once_the_node_has_stopped_and_ready_while_it_takes_writes() {
+        let cluster = Cluster::start(Config::new("n1").in_memory()).await.unwrap();
+        check(liveness(&cluster.health()), 200, r#"{"leader":true,"status":"healthy"}"#).await;
+        check(readiness(&cluster.health()), 200, r#"{"ready":true}"#).await;
+
+        let mut full = cluster.health();
+        full.storage_fault = Some("no space".to_owned());
+        check(liveness(&full), 200, r#"{"leader":true,"status":"healthy"}"#).await;
+        check(readiness(&full), 503, r#"{"ready":false,"reason":"no space"}"#).await;
+
+        let mut broken = cluster.health();
+        broken.fatal = Some("broken".to_owned());
+        let issues = r#"{"issues":["broken"],"leader":true,"status":"unhealthy"}"#;
+        check(liveness(&broken), 503, issues).await;
+        check(readiness(&broken), 503, r#"{"ready":false,"reason":"broken"}"#).await;
+        cluster.shutdown().await.unwrap();
+    }
 }

@@ -12,7 +12,8 @@
 //!
 //! * Memory does not grow with the number of jobs, nor with the size of a history: long answers are
 //!   written, and long bodies read, in pieces.
-//! * No request stops the process or another request.
+//! * No request stops the process or another request: what may be long is read on threads that may
+//!   block.
 //!
 //! May use: `dkron_core`'s public names, `go_json`, `clock`.
 
@@ -29,6 +30,7 @@ mod leave;
 mod list;
 mod members;
 mod percent;
+mod pieces;
 mod policy_text;
 mod query;
 mod restore;
@@ -44,6 +46,7 @@ pub use leave::Leave;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -65,6 +68,8 @@ pub struct Api {
     pub peer_address: (String, u16),
     /// Where bodies are kept that are too long for memory.
     pub spool_dir: PathBuf,
+    /// How long the next bytes of a body are waited for.
+    pub body_wait_max: Duration,
     /// Asks the process to leave.
     pub leave: Leave,
 }
@@ -96,7 +101,7 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
         RouteId::IsLeader => members::is_leader(&api),
         RouteId::Leave => members::leave(&api, &query),
         RouteId::Restore => restore::restore(api, query, request).await,
-        RouteId::Busy => executions::busy(&api, &query),
+        RouteId::Busy => executions::busy(api, &query).await,
         RouteId::PauseState => members::pause_state(&api, &query),
         RouteId::Pause => members::set_paused(&api, true, &query).await,
         RouteId::Unpause => members::set_paused(&api, false, &query).await,
@@ -107,7 +112,7 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
         RouteId::DeleteJob => write::delete(api, route.job(), query).await,
         RouteId::Run => run::run(api, route.job(), query, &target).await,
         RouteId::Toggle => write::toggle(api, route.job(), query, &target).await,
-        RouteId::Executions => executions::list(api, route.job(), &query).await,
+        RouteId::Executions => executions::list(api, route.job(), query).await,
         RouteId::DeleteExecutions => executions::delete(api, route.job(), query).await,
         RouteId::Execution => executions::show(&api, route.job(), route.execution(), &query),
     }

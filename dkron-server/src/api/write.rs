@@ -1,12 +1,12 @@
 //! Creating and replacing jobs, and what else changes one: toggle, delete.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use dkron_core::limits::HTTP_BODY_WAIT_MAX;
 use dkron_core::{Error, ErrorKind, JobView, WriteJob};
 use futures_util::StreamExt as _;
 
@@ -34,7 +34,7 @@ pub(super) async fn write(api: Arc<Api>, query: Query, request: Request) -> Resp
         }
         Err(error) => return failure(&error),
     }
-    let body = receive(request.into_body()).await;
+    let body = receive(request.into_body(), api.body_wait_max).await;
     let (checked, no_processors) = match body.and_then(|body| check(&api, &body)) {
         Ok(accepted) => accepted,
         Err((status, why)) => return text(status, why),
@@ -104,7 +104,7 @@ pub(super) fn show(api: &Api, job: &str, query: &Query) -> Response {
 /// Receives the body of a job write; otherwise the status and the text of the refusal.
 ///
 /// One that says it is too long is refused before it is read.
-async fn receive(body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
+async fn receive(body: Body, wait_max: Duration) -> Result<Vec<u8>, (StatusCode, String)> {
     let too_large = || {
         let why = format!("a job has at most {JOB_BODY_BYTES_MAX} bytes");
         (StatusCode::PAYLOAD_TOO_LARGE, why)
@@ -118,9 +118,7 @@ async fn receive(body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
         let why = "Unable to parse payload: the body does not go on.".to_owned();
         (StatusCode::REQUEST_TIMEOUT, why)
     };
-    while let Some(chunk) =
-        tokio::time::timeout(HTTP_BODY_WAIT_MAX, chunks.next()).await.map_err(stalled)?
-    {
+    while let Some(chunk) = tokio::time::timeout(wait_max, chunks.next()).await.map_err(stalled)? {
         let torn = "Unable to parse payload: the body is not transferred as its headers say.";
         let chunk = chunk.map_err(|_| (StatusCode::BAD_REQUEST, torn.to_owned()))?;
         if received.len() + chunk.len() > JOB_BODY_BYTES_MAX {

@@ -106,6 +106,11 @@ fn wait_until_refused(http: &mut Http) {
     });
     assert_eq!(text.0, 507, "{}", text.1);
     assert!(text.1.contains("is full: free some space"), "{}", text.1);
+    // Worth keeping, but not ready.
+    assert_eq!(http.get("/health").unwrap().status, 200);
+    let ready = http.get("/health/ready").unwrap();
+    assert_eq!((ready.status, &ready.json()["ready"]), (503, &json!(false)));
+    assert!(ready.json()["reason"].as_str().unwrap().contains("is full"), "{}", ready.text());
 }
 
 #[test]
@@ -200,5 +205,31 @@ fn a_start_on_a_full_disk_shows_what_is_there_or_says_that_it_is_full() {
         create(&mut http, job("accepted", "@manually", "true"));
         let ended = daemon.terminate(BOUND);
         assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    });
+}
+
+/// Goal: a backup that the disk has no room for is refused as such, and no other write with it.
+/// Method: a backup larger than the disk, then a job.
+#[test]
+fn a_backup_that_would_fill_the_disk_is_refused_before_the_reserve() {
+    on_a_small_disk(|disk| {
+        let daemon = Daemon::start(&disk.data());
+        let mut http = daemon.http();
+        let text = "x".repeat(100_000);
+        let job = |n: usize| {
+            json!({"name": format!("large-{n:03}"), "schedule": "@manually",
+                   "metadata": {"text": text}})
+        };
+        let backup = serde_json::to_vec(&(0..180).map(job).collect::<Vec<_>>()).unwrap();
+
+        let answer = http.post_file("/v1/restore", "file", &backup).unwrap();
+
+        assert_eq!(answer.status, 507, "{}", answer.text());
+        assert!(answer.text().contains("free some space"), "{}", answer.text());
+        create(&mut http, self::job("accepted", "@manually", "true"));
+        let jobs = http.get("/v1/jobs").unwrap();
+        assert_eq!(jobs.header("x-total-count"), Some("1"), "nothing of it was restored");
+        let ended = daemon.terminate(BOUND);
+        assert!(!ended.log.contains("is full"), "{}", ended.log);
     });
 }

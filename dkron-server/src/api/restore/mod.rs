@@ -15,26 +15,37 @@ mod store;
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
+use dkron_core::limits::RESTORE_FILE_BYTES_MAX;
 
-use self::file::Backup;
+use self::file::{Backup, Intake};
 use super::Api;
 use super::answer::{empty, failure, json, layout, text};
 use super::query::Query;
 use crate::go_json::{Layout, Writer};
 
+/// What a form may have around its file, in bytes.
+const FORM_BYTES_MAX: u64 = 1 << 20;
+
 /// Answers `POST /v1/restore`.
 ///
-/// 404 without a file in the form, 400 for a file that is not accepted, as in Dkron; the text says
+/// 404 without a file in the form, 400 for a file that is not accepted, as in Dkron; 413 for one
+/// that is too large, 507 if the disk has no space for it, 408 if it does not go on. The text says
 /// why. 200 with one line for each job, in a JSON string that holds JSON; 422 with the same body if
 /// a job was refused by itself, so that a script which looks at the status alone is not misled.
 pub(super) async fn restore(api: Arc<Api>, query: Query, request: Request) -> Response {
+    if request.body().size_hint().lower() > RESTORE_FILE_BYTES_MAX + FORM_BYTES_MAX {
+        let why = format!("a file has at most {RESTORE_FILE_BYTES_MAX} bytes");
+        return text(StatusCode::PAYLOAD_TOO_LARGE, why);
+    }
     let Ok(form) = Multipart::from_request(request, &()).await else {
         return empty(StatusCode::NOT_FOUND);
     };
-    let backup = match Backup::receive(form, api.server_zone, &api.spool_dir).await {
+    let intake = Intake::new(api.server_zone, &api.spool_dir, api.body_wait_max);
+    let backup = match Backup::receive(form, intake).await {
         Ok(Some(backup)) => backup,
         Ok(None) => return empty(StatusCode::NOT_FOUND),
         Err(refusal) => return text(refusal.status, refusal.reason),
