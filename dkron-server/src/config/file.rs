@@ -14,6 +14,9 @@ const EXTENSIONS: [&str; 4] = ["json", "toml", "yaml", "yml"];
 /// Keys that Dkron knows in a file alone; their functions are the engine's own business here.
 const KEYS_WITHOUT_OPTION: [&str; 3] = ["bootstrap", "devmode", "reconcileinterval"];
 
+/// Options stand in two levels; this leaves room for any indentation.
+const YAML_COLUMNS_MAX: usize = 200;
+
 /// Adds what the configuration file gives: the named one, or the first that is found in
 /// `directories`.
 ///
@@ -61,9 +64,21 @@ fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
         _ => return Err("the name must end in .toml, .yaml, .yml or .json".to_owned()),
     };
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    if format == config::FileFormat::Yaml && text.lines().any(is_deep) {
+        return Err(format!("it nests deeper than {YAML_COLUMNS_MAX} columns"));
+    }
     let source = config::File::from_str(&text, format);
     let parsed = config::Config::builder().add_source(source).build();
     parsed.and_then(config::Config::try_deserialize).map_err(|error| error.to_string())
+}
+
+/// Returns whether what a line of YAML says begins behind more columns than any option needs.
+///
+/// Each level begins further to the right than the one around it, and the parser keeps a frame on
+/// its stack for each. (Levels in brackets it bounds itself.)
+fn is_deep(line: &str) -> bool {
+    let begins = line.find(|c: char| !matches!(c, ' ' | '\t' | '-' | '?' | ':'));
+    begins.unwrap_or(line.len()) > YAML_COLUMNS_MAX
 }
 
 /// Takes one key of the file; keys match whatever their case.
@@ -157,6 +172,26 @@ mod tests {
             ("dkron.yml", "region: {a: b}\n"),
         ] {
             let error = read_file(name, text).unwrap_err();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    /// Every parser nests on the stack, and each takes a few bytes a level.
+    #[test]
+    fn a_file_that_nests_without_end_is_an_error() {
+        for (name, text) in [
+            ("dkron.yml", format!("region: {}", "[".repeat(100_000))),
+            ("dkron.yml", "- ".repeat(100_000)),
+            ("dkron.yml", "? ".repeat(100_000)),
+            ("dkron.yml", "- !a ".repeat(100_000)),
+            ("dkron.yml", "- &a ".repeat(100_000)),
+            ("dkron.yml", "? - ".repeat(100_000)),
+            ("dkron.yml", (0..2_000).map(|n| " ".repeat(n) + "a:\n").collect()),
+            ("dkron.yml", "region:\n  - ".to_owned() + &"- ".repeat(100_000)),
+            ("dkron.json", "[".repeat(100_000)),
+            ("dkron.toml", format!("region = {}", "[".repeat(100_000))),
+        ] {
+            let error = read_file(name, &text).unwrap_err();
             assert!(error.contains(name), "{error}");
         }
     }
