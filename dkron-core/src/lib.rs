@@ -30,6 +30,14 @@ mod kernel;
 
 #[cfg(feature = "runtime")]
 mod adapters;
+/// Readers of what comes from outside, for the fuzzers alone.
+#[cfg(all(feature = "runtime", feature = "testing"))]
+#[doc(hidden)]
+pub mod fuzzed {
+    pub use crate::adapters::consensus::fuzzed as consensus;
+    pub use crate::adapters::executor::fuzzed as executor;
+    pub use crate::adapters::storage::fuzzed as storage;
+}
 #[cfg(feature = "runtime")]
 mod cluster;
 #[cfg(feature = "runtime")]

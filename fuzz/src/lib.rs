@@ -9,11 +9,14 @@
 //! [`TARGETS`] is the list. To add one, write a function, add a row and a folder with a few seeds:
 //! one valid input of each shape, and every input that once failed.
 
+mod disk;
 mod job_json;
 mod log_entry;
 mod schedule;
+mod scratch;
 pub mod snapshot;
 mod state;
+mod texts;
 pub mod world;
 
 use dkron_core::Timestamp;
@@ -28,6 +31,7 @@ pub struct Target {
 
 /// All targets, by name. Those of one name take the same inputs, one after the other.
 pub const TARGETS: &[Target] = &[
+    Target { name: "disk", run: disk::check },
     Target { name: "job-json", run: job_json::check },
     Target { name: "log-entry", run: log_entry::check },
     Target { name: "log-entry", run: state::log_entry },
@@ -35,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "snapshot", run: state::snapshot },
     Target { name: "state-rows", run: state::rows },
     Target { name: "snapshot", run: snapshot::check },
+    Target { name: "texts", run: texts::check },
     Target { name: "timestamp", run: timestamp },
 ];
 

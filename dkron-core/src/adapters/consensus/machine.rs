@@ -259,13 +259,14 @@ impl Restore<'_> {
 }
 
 /// What a snapshot carries beside its position: the time of its last entry, and the membership.
-fn encode_meta(membership: &Membership, at: Timestamp) -> Vec<u8> {
+pub fn encode_meta(membership: &Membership, at: Timestamp) -> Vec<u8> {
     let mut meta = at.to_key().to_vec();
     meta.extend_from_slice(&encode_membership(membership));
     meta
 }
 
-fn decode_meta(meta: &[u8]) -> Result<(Membership, Timestamp), String> {
+/// Reads what a snapshot carries beside its position.
+pub fn decode_meta(meta: &[u8]) -> Result<(Membership, Timestamp), String> {
     let damaged = || "its meta data does not decode".to_owned();
     let (at, membership) = meta.split_first_chunk().ok_or_else(damaged)?;
     let at = Timestamp::from_key(*at).ok_or_else(damaged)?;

@@ -21,6 +21,8 @@
 
 mod apply_thread;
 mod config;
+#[cfg(feature = "testing")]
+pub mod fuzzed;
 mod handle;
 mod leadership;
 mod log_storage;

@@ -19,6 +19,8 @@
 //!
 //! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
 
+#[cfg(feature = "testing")]
+pub mod fuzzed;
 mod handler;
 mod http;
 #[cfg(test)]

@@ -26,6 +26,8 @@ mod dir_lock;
 #[cfg(test)]
 pub(in crate::adapters) mod disk_full_test;
 mod env;
+#[cfg(feature = "testing")]
+pub mod fuzzed;
 mod health;
 mod log_batch;
 mod log_env;

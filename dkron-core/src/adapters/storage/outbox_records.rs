@@ -44,19 +44,24 @@ pub(super) fn write_records(file: &mut File, mut reports: &[Report]) -> io::Resu
             at: Timestamp::UNIX_EPOCH,
             commands: first.iter().map(Envelope::finish).collect(),
         });
-        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
         if HEAD_BYTES + body.len() > RECORD_BYTES_MAX {
             return Err(io::Error::other("a result is larger than any should be"));
         }
-        let mut record = Vec::with_capacity(HEAD_BYTES + body.len());
-        record.extend_from_slice(&RECORD_MARK);
-        record.extend_from_slice(&length.to_be_bytes());
-        record.extend_from_slice(&checksum(&[&body]));
-        record.extend_from_slice(&body);
-        file.write_all(&record)?;
+        file.write_all(&sealed(&body))?;
         reports = rest;
     }
     Ok(())
+}
+
+/// Makes a record of a body.
+pub(super) fn sealed(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    let mut record = Vec::with_capacity(HEAD_BYTES + body.len());
+    record.extend_from_slice(&RECORD_MARK);
+    record.extend_from_slice(&length.to_be_bytes());
+    record.extend_from_slice(&checksum(&[body]));
+    record.extend_from_slice(body);
+    record
 }
 
 /// Returns the reports in the body of a record.

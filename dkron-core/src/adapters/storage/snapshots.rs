@@ -157,7 +157,7 @@ fn parse_name(name: &str) -> Option<LogPosition> {
 }
 
 /// What stands before the contents, without its checksum.
-fn head(position: LogPosition, meta: &[u8]) -> Vec<u8> {
+pub(super) fn head(position: LogPosition, meta: &[u8]) -> Vec<u8> {
     let mut head = Vec::with_capacity(FIXED_BYTES + meta.len());
     head.extend_from_slice(TITLE);
     head.extend_from_slice(&position.term.to_le_bytes());
@@ -168,7 +168,7 @@ fn head(position: LogPosition, meta: &[u8]) -> Vec<u8> {
 }
 
 /// Reads what stands before the contents; returns the meta data.
-fn read_head(from: &mut impl Read, position: LogPosition) -> io::Result<Vec<u8>> {
+pub(super) fn read_head(from: &mut impl Read, position: LogPosition) -> io::Result<Vec<u8>> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its head is damaged or was cut");
     let mut read = |bytes: &mut [u8]| {
         from.read_exact(bytes).map_err(|error| match error.kind() {

@@ -25,7 +25,7 @@ use crate::kernel::model::NodeName;
 pub const DATA_FORMAT: u32 = 1;
 
 /// The name of the file.
-const FILE_NAME: &str = "stamp";
+pub(super) const FILE_NAME: &str = "stamp";
 /// The name under which a new stamp is written before it takes the place of the old one.
 const FILE_NAME_NEW: &str = "stamp.new";
 /// The first line, by which the file is recognised.
@@ -131,9 +131,14 @@ impl Stamp {
         let filled = if *is_filled { format!("\n{FILLED}") } else { String::new() };
         let body =
             format!("{TITLE}\nformat {format}\nnode {node}\ngeneration {generation}{filled}");
-        let sum = hex(checksum(&[body.as_bytes()]));
-        format!("{body}\nchecksum {sum}\n")
+        sealed(&body)
     }
+}
+
+/// Adds the line of the checksum.
+pub(super) fn sealed(body: &str) -> String {
+    let sum = hex(checksum(&[body.as_bytes()]));
+    format!("{body}\nchecksum {sum}\n")
 }
 
 fn hex(sum: [u8; 4]) -> String {

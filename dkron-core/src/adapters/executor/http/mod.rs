@@ -48,6 +48,8 @@ mod trust;
 
 use std::sync::Arc;
 
+#[cfg(feature = "testing")]
+pub(super) use self::search::BodySearch;
 use self::tls::TlsConfigs;
 use crate::ports::{ExecutorPort, RunContext, RunFuture};
 

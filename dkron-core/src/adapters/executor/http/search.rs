@@ -19,7 +19,7 @@ const PATTERN_TEXT_BYTES_MAX: usize = 1 << 16;
 ///
 /// An automaton takes one byte after the other, so nothing of the body is held, and no pattern
 /// takes more than a moment per byte.
-pub(super) struct BodySearch {
+pub(in crate::adapters::executor) struct BodySearch {
     dfa: DFA,
     cache: Cache,
     state: LazyStateID,
@@ -28,7 +28,7 @@ pub(super) struct BodySearch {
 
 impl BodySearch {
     /// Begins a search for a pattern in Go's dialect; `None` if it is invalid.
-    pub(super) fn new(pattern: &str) -> Option<Self> {
+    pub(in crate::adapters::executor) fn new(pattern: &str) -> Option<Self> {
         if pattern.len() > PATTERN_TEXT_BYTES_MAX {
             return None;
         }
@@ -49,7 +49,7 @@ impl BodySearch {
     }
 
     /// Goes on with the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(in crate::adapters::executor) fn feed(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if self.is_found || self.state.is_dead() {
                 return;
@@ -59,7 +59,7 @@ impl BodySearch {
     }
 
     /// Ends the body; returns whether the pattern matched anywhere.
-    pub(super) fn finish(mut self) -> bool {
+    pub(in crate::adapters::executor) fn finish(mut self) -> bool {
         if !self.is_found && !self.state.is_dead() {
             self.step(|dfa, cache, state| dfa.next_eoi_state(cache, state).ok());
         }

@@ -14,25 +14,25 @@ use crate::kernel::time::parse_go_duration;
 
 /// What to run, and within which bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ShellConfig {
+pub(in crate::adapters::executor) struct ShellConfig {
     /// The command as its author wrote it.
-    pub(super) command: String,
+    pub(in crate::adapters::executor) command: String,
     /// The name of the program.
-    pub(super) program: String,
+    pub(in crate::adapters::executor) program: String,
     /// Its arguments.
-    pub(super) arguments: Vec<String>,
+    pub(in crate::adapters::executor) arguments: Vec<String>,
     /// Variables set beside the usual ones; of equal names the last counts.
-    pub(super) variables: Vec<(String, String)>,
+    pub(in crate::adapters::executor) variables: Vec<(String, String)>,
     /// The working directory; that of this process if absent.
-    pub(super) cwd: Option<String>,
+    pub(in crate::adapters::executor) cwd: Option<String>,
     /// `user` or `user:group`.
-    pub(super) su: Option<String>,
+    pub(in crate::adapters::executor) su: Option<String>,
     /// What the command may read from its standard input.
-    pub(super) payload: Option<Vec<u8>>,
+    pub(in crate::adapters::executor) payload: Option<Vec<u8>>,
     /// The longest it may run, with the text its author wrote.
-    pub(super) timeout: Option<(Duration, String)>,
+    pub(in crate::adapters::executor) timeout: Option<(Duration, String)>,
     /// The most memory its processes may hold together, in bytes.
-    pub(super) mem_limit_bytes: Option<u64>,
+    pub(in crate::adapters::executor) mem_limit_bytes: Option<u64>,
 }
 
 impl ShellConfig {
@@ -41,7 +41,9 @@ impl ShellConfig {
     /// # Errors
     ///
     /// The text the run fails with.
-    pub(super) fn parse(config: &BTreeMap<String, String>) -> Result<Self, String> {
+    pub(in crate::adapters::executor) fn parse(
+        config: &BTreeMap<String, String>,
+    ) -> Result<Self, String> {
         let key = |name: &str| config.get(name).filter(|value| !value.is_empty());
         let command = key("command").cloned().unwrap_or_default();
         let has_shell = key("shell").and_then(|value| parse_go_bool(value)).unwrap_or(false);

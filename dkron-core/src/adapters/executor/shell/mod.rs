@@ -39,6 +39,8 @@ mod words;
 
 use std::sync::Arc;
 
+#[cfg(feature = "testing")]
+pub(super) use self::config::ShellConfig;
 use super::process::ProcessScanner;
 use crate::ports::{ExecutorPort, RunContext, RunFuture};
 
