@@ -14,7 +14,8 @@ const END_BOUND: Duration = Duration::from_secs(20);
 
 /// Returns job number `number` of the backup: roots first, then children of them by name.
 fn job(number: usize) -> Value {
-    let schedules = ["@every 1h", "0 30 2 * * *", "@manually", "@at 2999-01-01T00:00:00Z"];
+    // None comes due between backup and restore.
+    let schedules = ["@every 1h", "0 30 2 29 2 *", "@manually", "@at 2999-01-01T00:00:00Z"];
     let zones = ["", "Europe/Berlin", "Asia/Kathmandu"];
     let mut job = json!({
         "name": format!("job-{number:05}"),
@@ -71,11 +72,17 @@ fn backup(folder: &std::path::Path) -> Vec<u8> {
     answer.body
 }
 
-/// Returns the jobs without their next instants, which a node computes anew.
+/// Returns jobs as they must be equal: with their next instants, but for those that are counted
+/// from the moment of the write.
 fn comparable(jobs: &[u8]) -> Vec<Value> {
     let mut jobs: Vec<Value> = serde_json::from_slice(jobs).unwrap();
     for job in &mut jobs {
-        job.as_object_mut().unwrap().remove("next").expect("every job has a next instant");
+        let is_counted = job["schedule"].as_str().unwrap().starts_with("@every");
+        let job = job.as_object_mut().unwrap();
+        assert!(job.contains_key("next"), "every job has a next instant: {job:?}");
+        if is_counted {
+            job.remove("next");
+        }
     }
     jobs
 }

@@ -72,12 +72,21 @@ fn a_server_that_is_told_nothing_forms_a_cluster_of_one_and_rejoins_it() {
     let directory = tempfile::tempdir().unwrap();
     let alone = ["--bootstrap-expect=0"];
     let daemon = Daemon::at(directory.path()).args(&alone).start();
-    assert!(daemon.log().contains("forming a cluster of one"), "{}", daemon.log());
+    daemon.wait_for_log("formed a cluster of one", BOUND);
     assert_eq!(daemon.terminate(BOUND).status.code(), Some(0));
 
     let daemon = Daemon::at(directory.path()).args(&alone).start();
     daemon.wait_for_log("rejoined with its data", BOUND);
-    assert!(!daemon.log().contains("forming a cluster of one"), "{}", daemon.log());
+    assert!(!daemon.log().contains("formed a cluster of one"), "{}", daemon.log());
+}
+
+#[test]
+fn a_new_volume_is_not_taken_for_data() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("lost+found")).unwrap();
+    let daemon = Daemon::at(directory.path()).args(&["--bootstrap-expect=0"]).start();
+    daemon.wait_for_log("formed: this node alone", BOUND);
+    daemon.wait_for_log("formed a cluster of one", BOUND);
 }
 
 #[test]
@@ -143,6 +152,41 @@ fn a_second_signal_ends_the_process_at_once() {
     daemon.ask_to_end();
 
     daemon.wait_for_log("ended at once", Duration::from_secs(5));
+}
+
+/// Goal: the answer to a run by hand means that all of it is over, unless `async` asks not to wait.
+/// Method: a job that fails at first, and a job that follows it; then one that waits for a file.
+#[test]
+fn a_run_by_hand_answers_when_all_it_set_off_is_over_or_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(&directory.path().join("data"));
+    let gate = directory.path().join("gate");
+    let wait = format!("while [ ! -e {} ]; do sleep 0.05; done", gate.display());
+    for (name, parent, retries, command) in [
+        ("parent", "", 1, "[ $DKRON_ATTEMPT -gt 1 ]"),
+        ("child", "parent", 0, "sleep 0.3; echo done"),
+        ("patient", "", 0, &wait),
+    ] {
+        let schedule = if parent.is_empty() { "@manually" } else { "" };
+        let config = json!({"command": command, "shell": "true"});
+        let job = json!({"name": name, "schedule": schedule, "parent_job": parent,
+                         "retries": retries, "executor": "shell", "executor_config": config});
+        create(&daemon, &job);
+    }
+
+    assert_eq!(daemon.http().post("/v1/jobs/parent", "").unwrap().status, 200);
+    let attempts: Vec<Value> =
+        executions(&daemon, "parent").iter().map(|run| run["success"].clone()).collect();
+    assert_eq!(attempts, [json!(true), json!(false)]);
+    let child = executions(&daemon, "child");
+    assert_eq!((child.len(), &child[0]["output"]), (1, &json!("done\n")));
+
+    assert_eq!(daemon.http().post("/v1/jobs/patient?async", "").unwrap().status, 200);
+    assert!(executions(&daemon, "patient").iter().all(|run| run["success"] == false));
+    std::fs::write(&gate, "").unwrap();
+    wait_until("its end", BOUND, || {
+        executions(&daemon, "patient").iter().any(|run| run["success"] == true)
+    });
 }
 
 #[test]

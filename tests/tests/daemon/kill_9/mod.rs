@@ -4,10 +4,10 @@
 //! there, whatever moment the process dies at.
 //!
 //! *Method*: two hundred jobs write to a ledger of their own when they start and end. A writer
-//! creates and deletes further jobs all the time and keeps what was acknowledged. The daemon is
-//! killed twenty times at random moments and started again on the same data. Then all jobs are
-//! disabled, the daemon ends in good order, and the test opens the data directory itself and holds
-//! the history against the schedules, the ledger and the writer's list.
+//! creates, replaces, toggles and deletes further jobs all the time and keeps what was
+//! acknowledged. The daemon is killed twenty times at random moments and started again on the same
+//! data. Then all jobs are disabled, the daemon ends in good order, and the test opens the data
+//! directory itself and holds the history against the schedules, the ledger and the writer's list.
 
 mod audit;
 mod jobs;

@@ -1,6 +1,6 @@
 //! Writes jobs all the time and remembers what was acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,33 +8,48 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dkron_core::Cluster;
-use dkron_e2e::http::Http;
+use dkron_e2e::http::{Answer, Http};
 use dkron_e2e::wait::let_pass;
 use serde_json::json;
 
 /// Between two writes: leaves the processors to the jobs.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What is known of a job from the answers alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
-    /// Its creation was acknowledged.
-    Exists,
-    /// Its deletion was acknowledged.
-    Deleted,
-    /// The last request about it was not answered.
-    Unknown,
+/// What a job may be like by the answers alone; `None` = it is not there. One that was acknowledged
+/// is the only one; a request that was not answered adds what it asked for.
+type Known = BTreeSet<Option<Written>>;
+
+/// What requests change of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Written {
+    /// The request that wrote it; stands in the job's metadata.
+    by: u32,
+    is_disabled: bool,
 }
 
-/// A thread that creates and deletes jobs.
+/// One request about a job.
+#[derive(Clone, Copy, Debug)]
+enum Request {
+    /// Creates or replaces it.
+    Write(Written),
+    Toggle,
+    Delete,
+}
+
+/// A thread that creates, changes and deletes jobs.
 pub struct Writer {
     address: Arc<Mutex<SocketAddr>>,
     is_over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<BTreeMap<String, Known>>>,
+    thread: Option<JoinHandle<Acknowledged>>,
 }
 
 /// What was acknowledged.
-pub struct Acknowledged(BTreeMap<String, Known>);
+#[derive(Default)]
+pub struct Acknowledged {
+    jobs: BTreeMap<String, Known>,
+    updates: usize,
+    toggles: usize,
+}
 
 impl Writer {
     /// Starts to write to `address`.
@@ -56,7 +71,7 @@ impl Writer {
     /// Ends the writing.
     pub fn stop(mut self) -> Acknowledged {
         self.is_over.store(true, Ordering::Release);
-        Acknowledged(self.thread.take().unwrap().join().unwrap())
+        self.thread.take().unwrap().join().unwrap()
     }
 }
 
@@ -67,8 +82,8 @@ impl Drop for Writer {
     }
 }
 
-fn write(address: &Mutex<SocketAddr>, is_over: &AtomicBool) -> BTreeMap<String, Known> {
-    let mut known = BTreeMap::new();
+fn write(address: &Mutex<SocketAddr>, is_over: &AtomicBool) -> Acknowledged {
+    let mut acknowledged = Acknowledged::default();
     let mut http: Option<(SocketAddr, Http)> = None;
     let mut number = 0_u32;
     while !is_over.load(Ordering::Acquire) {
@@ -77,60 +92,103 @@ fn write(address: &Mutex<SocketAddr>, is_over: &AtomicBool) -> BTreeMap<String, 
             http = Some((target, Http::new(target)));
         }
         let Some((_, client)) = &mut http else { continue };
-        // Every fifth request deletes the job created four requests before.
-        let (name, wanted, answer) = if number % 5 == 4 {
-            let name = format!("w-{:06}", number - 4);
-            let answer = client.send("DELETE", &format!("/v1/jobs/{name}"), &[], b"");
-            (name, (200, Known::Deleted), answer)
-        } else {
-            let name = format!("w-{number:06}");
-            let job = json!({
-                "name": name,
-                "schedule": "@every 1h",
-                "executor": "shell",
-                "executor_config": {"command": "true"},
-                "disabled": number.is_multiple_of(2),
-            });
-            (name, (201, Known::Exists), client.post("/v1/jobs", job.to_string()))
-        };
-        let state = match answer {
-            Ok(answer) if answer.status == wanted.0 => wanted.1,
-            // Deleting what was never created.
-            Ok(answer) if answer.status == 404 => Known::Unknown,
-            Ok(answer) if answer.status >= 500 => Known::Unknown,
-            Ok(answer) => panic!("{name}: {} {}", answer.status, answer.text()),
-            Err(_) => Known::Unknown,
-        };
-        if state == Known::Unknown && wanted.1 == Known::Deleted {
-            let was = known.get(&name).copied();
-            assert!(was.is_some(), "{name} was asked for before");
-        }
-        known.insert(name, state);
+        let (name, request) = request(number);
+        acknowledged.take(&name, request, request.send(client, &name));
         number += 1;
         let_pass(PAUSE);
     }
-    known
+    acknowledged
+}
+
+/// Of seven requests four create jobs; the others replace, toggle and delete one of these each.
+fn request(number: u32) -> (String, Request) {
+    let written = Written { by: number, is_disabled: number.is_multiple_of(2) };
+    let (of, request) = match number % 7 {
+        4 => (number - 4, Request::Write(written)),
+        5 => (number - 4, Request::Toggle),
+        6 => (number - 4, Request::Delete),
+        _ => (number, Request::Write(written)),
+    };
+    (format!("w-{of:06}"), request)
+}
+
+impl Request {
+    fn send(self, http: &mut Http, name: &str) -> std::io::Result<Answer> {
+        match self {
+            Self::Write(Written { by, is_disabled }) => {
+                let job = json!({
+                    "name": name,
+                    "schedule": "@every 1h",
+                    "executor": "shell",
+                    "executor_config": {"command": "true"},
+                    "metadata": {"by": by.to_string()},
+                    "disabled": is_disabled,
+                });
+                http.post("/v1/jobs", job.to_string())
+            }
+            Self::Toggle => http.post(&format!("/v1/jobs/{name}/toggle"), ""),
+            Self::Delete => http.send("DELETE", &format!("/v1/jobs/{name}"), &[], b""),
+        }
+    }
+
+    /// Returns what a job is like after the request, if it takes effect on one like this.
+    fn apply(self, before: Option<Written>) -> Option<Written> {
+        match self {
+            Self::Write(written) => Some(written),
+            Self::Toggle => before.map(|was| Written { is_disabled: !was.is_disabled, ..was }),
+            Self::Delete => None,
+        }
+    }
 }
 
 impl Acknowledged {
+    /// Takes the answer to a request into account.
+    fn take(&mut self, name: &str, request: Request, answer: std::io::Result<Answer>) {
+        let before = self.jobs.remove(name).unwrap_or_else(|| BTreeSet::from([None]));
+        let after = before.iter().map(|was| request.apply(*was));
+        let known: Known = match answer {
+            Ok(answer) if matches!(answer.status, 200 | 201) => {
+                match request {
+                    Request::Write(_) => self.updates += usize::from(!before.contains(&None)),
+                    Request::Toggle => self.toggles += 1,
+                    Request::Delete => {}
+                }
+                // To toggle or to delete it, it must have been there.
+                let is_write = matches!(request, Request::Write(_));
+                let possible = before.iter().filter(|was| is_write || was.is_some());
+                possible.map(|was| request.apply(*was)).collect()
+            }
+            // What was asked for is not there, and it might have been missing.
+            Ok(answer) if answer.status == 404 && before.contains(&None) => BTreeSet::from([None]),
+            Ok(answer) if answer.status < 500 => {
+                panic!("{request:?} of {name}, which is {before:?}: {}", answer.text())
+            }
+            Ok(_) | Err(_) => after.chain(before.iter().copied()).collect(),
+        };
+        assert!(!known.is_empty(), "{request:?} of {name} was acknowledged, and it was not there");
+        self.jobs.insert(name.to_owned(), known);
+    }
+
     /// Holds what is stored against what was acknowledged.
     pub fn check(&self, cluster: &Cluster) {
         let (mut exist, mut deleted) = (0, 0);
-        for (name, known) in &self.0 {
-            let is_there = cluster.job(name).unwrap().is_some();
-            match known {
-                Known::Exists => {
-                    assert!(is_there, "{name} was acknowledged and is missing");
-                    exist += 1;
-                }
-                Known::Deleted => {
-                    assert!(!is_there, "the deletion of {name} was acknowledged, and it is there");
-                    deleted += 1;
-                }
-                Known::Unknown => {}
+        for (name, known) in &self.jobs {
+            let stored = cluster.job(name).unwrap().map(|view| Written {
+                by: view.job.metadata["by"].parse().unwrap(),
+                is_disabled: view.job.disabled,
+            });
+            assert!(known.contains(&stored), "{name} is {stored:?}, acknowledged was {known:?}");
+            if known.len() == 1 {
+                exist += usize::from(stored.is_some());
+                deleted += usize::from(stored.is_none());
             }
         }
-        println!("{exist} jobs acknowledged and there, {deleted} deleted and gone");
-        assert!(exist > 500, "the writer hardly wrote");
+        let Self { updates, toggles, .. } = self;
+        println!(
+            "{exist} jobs as acknowledged, {deleted} deleted and gone; {updates} replaced, \
+             {toggles} toggled"
+        );
+        assert!(exist > 200, "the writer hardly wrote");
+        assert!(*updates > 50 && *toggles > 50, "the writer hardly changed what it wrote");
     }
 }
