@@ -16,9 +16,13 @@ pub fn check(texts: &[(String, String)]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let text_of = |path: &str| texts.iter().find(|(p, _)| p == path).map(|(_, text)| text.as_str());
 
-    let tests = functions(texts);
-    for (line, test) in text_of(COMPARISON).map(shown_by).unwrap_or_default() {
-        if !tests.contains(test.as_str()) {
+    let tests = tests(texts);
+    for (line, named) in text_of(COMPARISON).map(shown_by).unwrap_or_default() {
+        if named.is_empty() {
+            let text = "no test shows this row; write one and name it".to_owned();
+            findings.push(Finding::new(COMPARISON, line, text));
+        }
+        for test in named.iter().filter(|test| !tests.contains(test.as_str())) {
             let text = format!("there is no test {test}; name the one that shows this row");
             findings.push(Finding::new(COMPARISON, line, text));
         }
@@ -35,15 +39,30 @@ pub fn check(texts: &[(String, String)]) -> Vec<Finding> {
     findings
 }
 
-/// Returns the names of all functions.
-fn functions(texts: &[(String, String)]) -> BTreeSet<&str> {
-    let files = texts.iter().filter(|(path, _)| path.ends_with(".rs"));
-    let calls = files.flat_map(|(_, text)| text.split("fn ").skip(1));
-    calls.filter_map(|rest| rest.split(['(', '<', ' ', '\n']).next()).collect()
+/// Returns the names of all tests: functions behind `#[test]` or `#[tokio::test…]`, or within
+/// `proptest!` alike.
+fn tests(texts: &[(String, String)]) -> BTreeSet<&str> {
+    let mut tests = BTreeSet::new();
+    for (_, text) in texts.iter().filter(|(path, _)| path.ends_with(".rs")) {
+        let mut is_test = false;
+        for line in text.lines().map(str::trim_start) {
+            if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                is_test = true;
+            } else if let Some((before, rest)) = line.split_once("fn ")
+                && matches!(before, "" | "async " | "pub " | "pub(super) ")
+            {
+                let name = rest.split(['(', '<']).next().unwrap_or_default();
+                tests.extend(is_test.then_some(name));
+                is_test = false;
+            }
+        }
+    }
+    tests
 }
 
-/// Returns what stands in backticks in the last column of tables that head it `Shown by`.
-fn shown_by(text: &str) -> Vec<(usize, String)> {
+/// Returns, for each row of the tables that head their last column `Shown by`, its line and what
+/// stands in backticks in that column.
+fn shown_by(text: &str) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     let mut is_open = false;
     for (number, line) in (1..).zip(text.lines()) {
@@ -54,9 +73,9 @@ fn shown_by(text: &str) -> Vec<(usize, String)> {
             is_open = false;
         } else if last.trim() == "Shown by" {
             is_open = true;
-        } else if is_open {
+        } else if is_open && !last.starts_with("---") {
             let names = last.split('`').skip(1).step_by(2);
-            found.extend(names.map(|name| (number, name.to_owned())));
+            found.push((number, names.map(str::to_owned).collect()));
         }
     }
     found
@@ -75,12 +94,17 @@ mod tests {
         let table = "| Dkron | Here | Shown by |\n|---|---|---|\n\
                      | `a \\| b` | `c` | `it_holds` |\n| d | e | `it_is_gone`, `it_holds` |\n\
                      | f | g | |\n";
-        let code = "#[test]\nfn it_holds() {}\n";
+        let code = "#[test]\n#[cfg(unix)]\nasync fn it_holds() {}\nfn it_is_gone() {}\n";
 
         let findings = check(&texts(&[("docs/compare.md", table), ("a/b.rs", code)]));
 
-        assert_eq!(findings.len(), 1, "{findings:?}");
-        assert!(findings[0].to_string().starts_with("docs/compare.md:4: there is no test it_is_"));
+        let found: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found[0].starts_with("docs/compare.md:4: there is no test it_is_gone"),
+            "{found:?}"
+        );
+        assert!(found[1].starts_with("docs/compare.md:5: no test shows this row"), "{found:?}");
     }
 
     #[test]
