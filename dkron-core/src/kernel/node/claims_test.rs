@@ -3,7 +3,7 @@
 use super::harness::{DAY, MIN, MS, S, World, at, disable, job, name};
 use super::{Input, Observation};
 use crate::kernel::model::{ExecutionState, Job, SkipReason};
-use crate::kernel::state::{Command, Event, query};
+use crate::kernel::state::{Command, Event, JobWrite, check_integrity, query};
 
 #[test]
 fn a_job_deleted_or_disabled_between_claim_and_instant_is_not_started() {
@@ -32,6 +32,28 @@ fn a_job_deleted_or_disabled_between_claim_and_instant_is_not_started() {
             assert_eq!(world.skips[0].first, at("2030-01-01T00:01:00Z"));
         }
     }
+}
+
+#[test]
+fn the_claim_of_a_deleted_job_is_none_of_the_job_made_again_under_its_name() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.commit = MS;
+    world.set(job("a", "0 * * * * *"));
+    world.run_until("2030-01-01T00:00:59.998Z");
+    assert_eq!(world.claims.len(), 1);
+
+    // The engine hears of both at once. That nothing starts twice is what the world checks.
+    let again = job("a", "0 * * * * *");
+    let first = Some(at("2030-01-01T00:01:00Z"));
+    let write = JobWrite { job: again, first, overdue: None, if_revision: None, restored: None };
+    let commands = [Command::DeleteJob { job: name("a") }, Command::SetJob(Box::new(write))];
+    let (_, events) = world.apply(&commands);
+    world.step(Input::Applied(&events));
+    world.run_until("2030-01-01T00:02:30Z");
+
+    assert_eq!(world.started("a"), ["2030-01-01T00:01:00Z", "2030-01-01T00:02:00Z"]);
+    assert!(world.notes.iter().any(|note| matches!(note, Observation::WithdrewClaim { .. })));
+    assert_eq!(check_integrity(&world.tables).unwrap(), []);
 }
 
 #[test]

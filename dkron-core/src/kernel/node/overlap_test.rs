@@ -3,7 +3,7 @@
 use super::Observation;
 use super::harness::{MIN, MS, S, World, every, forbid, job, name, run};
 use crate::kernel::model::SkipReason;
-use crate::kernel::state::{Command, Outcome};
+use crate::kernel::state::{Command, Outcome, query};
 
 #[test]
 fn a_forbidden_overlap_is_skipped_with_its_reason() {
@@ -53,6 +53,37 @@ fn a_forbidding_job_goes_on_after_a_crash() {
     assert_eq!(world.notes.iter().map(of).sum::<usize>(), 1);
     assert_eq!(world.started("a"), ["2030-01-01T00:01:00Z", "2030-01-01T00:02:00Z"]);
     assert_eq!(world.skips, []);
+}
+
+#[test]
+fn a_forbidding_job_that_is_deleted_and_made_again_waits_for_the_run_of_its_past() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.run_time.insert(name("a"), 150 * S);
+    world.set(forbid(job("a", "0 * * * * *")));
+    world.run_until("2030-01-01T00:01:10Z");
+    let running = world.starts[0].id.clone();
+
+    world.command(Command::DeleteJob { job: name("a") });
+    world.set(forbid(job("a", "0 * * * * *")));
+    world.run_until("2030-01-01T00:04:10Z");
+
+    assert_eq!(world.skips[0].reason, SkipReason::Forbidden { running });
+    assert_eq!(world.started("a"), ["2030-01-01T00:01:00Z", "2030-01-01T00:04:00Z"]);
+}
+
+#[test]
+fn what_a_dead_process_ran_of_a_deleted_job_is_closed() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    world.run_time.insert(name("a"), 150 * S);
+    world.set(job("a", "0 * * * * *"));
+    world.run_until("2030-01-01T00:01:10Z");
+    world.command(Command::DeleteJob { job: name("a") });
+    assert_eq!(query::running_count(&world.tables), Ok(1), "it is known until it ends");
+
+    world.crash(5 * S);
+    world.run_for(S);
+
+    assert_eq!(query::running_count(&world.tables), Ok(0));
 }
 
 /// Dkron closes a run after four hours and starts another beside it.

@@ -22,7 +22,7 @@ use super::rounds::Rounds;
 use super::scene::Scene;
 use super::{Effect, Observation};
 use crate::kernel::dispatch::{WaitingRows, must_withdraw};
-use crate::kernel::model::{Cause, Execution, JobName, NodeName};
+use crate::kernel::model::{Cause, Execution, Job, JobName, NodeName};
 use crate::kernel::state::{Claim, Event, JobChange, TableError, Tables, query};
 use crate::kernel::time::Timestamp;
 
@@ -75,7 +75,7 @@ impl Term {
         }
         self.last_token = Some(query::last_token(scene.view)?);
         let (mut claims, mut lost) = (Vec::new(), 0);
-        let mut jobs: BTreeMap<JobName, Option<(Arc<_>, u64)>> = BTreeMap::new();
+        let mut jobs: BTreeMap<JobName, (Arc<_>, u64)> = BTreeMap::new();
         for execution in query::running(scene.view, None, usize::MAX)? {
             if !scene.nodes.has_process_of(&execution) {
                 self.closing.add(execution, Ending::Lost);
@@ -85,10 +85,12 @@ impl Term {
             if !jobs.contains_key(&execution.job) {
                 let definition = query::definition(scene.view, &execution.job)?;
                 let revision = query::revision(scene.view, &execution.job)?;
-                let job = definition.map(|job| (Arc::new(job), revision));
-                jobs = BTreeMap::from([(execution.job.clone(), job)]);
+                // Of a job that was deleted there is nothing to start any more. If it runs it goes
+                // on; if it never started, an attempt without executor ends it.
+                let job = definition.unwrap_or_else(|| Job::new(execution.job.clone()));
+                jobs = BTreeMap::from([(execution.job.clone(), (Arc::new(job), revision))]);
             }
-            if let Some(Some((job, revision))) = jobs.get(&execution.job) {
+            if let Some((job, revision)) = jobs.get(&execution.job) {
                 let start_at = due_at(&execution);
                 let (job, revision) = (Arc::clone(job), *revision);
                 claims.push(Claim { execution, job, revision, start_at });
@@ -133,7 +135,7 @@ impl Term {
         scene: &mut Scene<'_, T>,
         events: &[Event],
     ) -> Result<(), TableError> {
-        let mut changed = BTreeSet::new();
+        let (mut changed, mut orphans) = (BTreeSet::new(), BTreeSet::new());
         for event in events {
             match event {
                 Event::Claimed(claim) => self.claimed(scene, claim),
@@ -148,11 +150,15 @@ impl Term {
                     if *change != JobChange::Created {
                         changed.insert(job.clone());
                     }
+                    if *change == JobChange::Deleted {
+                        // By now there may be another job of that name.
+                        orphans.extend(self.claims.ours_of(&BTreeSet::from([job.clone()])));
+                    }
                 }
                 Event::Skipped { .. } | Event::Paused(_) => {}
             }
         }
-        self.check_claims(scene, &changed)
+        self.check_claims(scene, &changed, &orphans)
     }
 
     /// Takes in a claim of this term.
@@ -187,11 +193,13 @@ impl Term {
         }
     }
 
-    /// Takes back the claims that the new definitions of their jobs do not want.
+    /// Takes back the claims that the new definitions of their jobs do not want, and the `orphans`
+    /// whose jobs were deleted.
     fn check_claims<T: Tables>(
         &mut self,
         scene: &mut Scene<'_, T>,
         changed: &BTreeSet<JobName>,
+        orphans: &BTreeSet<u64>,
     ) -> Result<(), TableError> {
         for token in self.claims.ours_of(changed) {
             let Some(claim) = self.claims.get(token) else { continue };
@@ -199,8 +207,9 @@ impl Term {
             let stored = query::execution(scene.view, &execution.job, &execution.id)?;
             let is_kept = stored.is_some_and(|stored| stored.token == token);
             let job = query::definition(scene.view, &execution.job)?;
+            let is_concerned = is_kept && !orphans.contains(&token);
             let wanted = match job {
-                Some(job) if is_kept => !must_withdraw(claim, &job, scene.schedules),
+                Some(job) if is_concerned => !must_withdraw(claim, &job, scene.schedules),
                 _ => false,
             };
             if wanted {
@@ -210,7 +219,6 @@ impl Term {
             let execution = claim.execution;
             let (job, id) = (execution.job.clone(), execution.id.clone());
             scene.note(Observation::WithdrewClaim { job, execution: id });
-            // A deleted job has taken its executions with it.
             if is_kept {
                 self.closing.add(execution, Ending::Withdrawn);
             }

@@ -176,7 +176,7 @@ impl Found {
 
     fn orphans(&mut self) {
         let content = &self.content;
-        let executions = content.running.iter().chain(&content.ended).map(|run| &run.job);
+        let executions = content.ended.iter().map(|run| &run.job);
         let named = content.due.iter().map(|row| &row.job).chain(executions);
         let named: BTreeSet<_> = named.chain(content.skips.keys()).cloned().collect();
         for name in named {

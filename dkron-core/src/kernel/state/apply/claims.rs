@@ -1,7 +1,7 @@
 //! Claims that end before their run does: taken back, or asked to stop.
 
 use super::fires::FireId;
-use super::{Apply, Stop, half_a_job};
+use super::{Apply, Stop};
 use crate::kernel::model::{Execution, ExecutionId, JobName, Skip, SkipReason};
 use crate::kernel::state::codec::ExecutionRecord;
 use crate::kernel::state::{Event, Outcome, Rejection, Table, TablesMut, keys, rows};
@@ -20,23 +20,25 @@ impl<T: TablesMut> Apply<'_, T> {
             let (job, execution) = (job.clone(), id.clone());
             return Err(Rejection::Fenced { job, execution }.into());
         }
-        let mut row = rows::status(self.tables, job)?.ok_or_else(half_a_job)?;
         self.tables.delete(Table::Running, &keys::execution(job, id))?;
-        row.running = row.running.saturating_sub(1);
-        row.status.executions = row.status.executions.saturating_sub(1);
-
         let (first, last) = (execution.fire_time, execution.fire_time);
         let attempt = execution.attempt;
         let skip =
             Skip { job: job.clone(), first, last, attempt, fires: 1, reason: reason.clone() };
-        self.file_skip(&mut row, &skip)?;
         let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
+        let row = rows::status(self.tables, job)?;
         // A first attempt leaves no result; a later one leaves that of the attempt before it.
-        let result = (execution.attempt > 1).then_some(false);
+        let result = (row.is_some() && execution.attempt > 1).then_some(false);
         let settled = self.settle(job, fire, result)?;
         let is_fire_complete = settled.is_over();
-        self.events.push(Event::Withdrawn { execution, skip, is_fire_complete });
-        self.conclude(job, row, fire, settled.status(), None)?;
+        self.events.push(Event::Withdrawn { execution, skip: skip.clone(), is_fire_complete });
+        // The history of a deleted job is gone.
+        if let Some(mut row) = row {
+            row.running = row.running.saturating_sub(1);
+            row.status.executions = row.status.executions.saturating_sub(1);
+            self.file_skip(&mut row, &skip)?;
+            self.conclude(job, row, fire, settled.status(), None)?;
+        }
         Ok(Outcome::Done)
     }
 

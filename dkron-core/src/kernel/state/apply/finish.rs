@@ -44,12 +44,14 @@ impl<T: TablesMut> Apply<'_, T> {
         if execution.token != report.token {
             return Err(fenced(report));
         }
-        let mut row = rows::status(self.tables, job)?.ok_or_else(half_a_job)?;
-        let rules = rows::rules(self.tables, job)?.ok_or_else(half_a_job)?;
         execution.started_at = report.started_at.unwrap_or(execution.started_at);
         execution.finished_at = Some(report.finished_at);
         execution.state = report.state;
         execution.output_bytes_total = report.output.bytes_total;
+        let Some(mut row) = rows::status(self.tables, job)? else {
+            return self.finish_of_no_job(execution);
+        };
+        let rules = rows::rules(self.tables, job)?.ok_or_else(half_a_job)?;
 
         self.count(&mut row, &execution)?;
         self.file_execution(&mut row, &execution, &report.output)?;
@@ -72,6 +74,15 @@ impl<T: TablesMut> Apply<'_, T> {
             retry_at: retry.map(|retry| retry.at),
         });
         self.conclude(job, row, fire, settled.status(), Some(rules))?;
+        Ok(Outcome::Done)
+    }
+
+    /// Ends an execution whose job was deleted meanwhile: nothing is kept of it, nothing follows.
+    fn finish_of_no_job(&mut self, execution: Execution) -> Result<Outcome, Stop> {
+        self.tables.delete(Table::Running, &keys::execution(&execution.job, &execution.id))?;
+        let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
+        let is_fire_complete = self.settle(&execution.job, fire, None)?.is_over();
+        self.events.push(Event::Finished { execution, is_fire_complete, retry_at: None });
         Ok(Outcome::Done)
     }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::kernel::model::{
-    ExecutionState, Job, LostRunPolicy, RetryBackoff, RunStatus, SkipReason,
+    ConcurrencyPolicy, ExecutionState, Job, LostRunPolicy, RetryBackoff, RunStatus, SkipReason,
 };
 use crate::kernel::state::apply::harness::{World, at, child, job, kinds, name};
-use crate::kernel::state::{Command, Event, Outcome, Rejection, Report, query};
+use crate::kernel::state::{Command, Event, Outcome, Rejection, Report, check_integrity, query};
 
 use ExecutionState::{Cancelled, Failed, Lost, Succeeded};
 
@@ -172,17 +172,28 @@ fn a_result_that_comes_after_its_run_was_closed_as_lost_counts_for_nothing() {
 }
 
 #[test]
-fn the_end_of_a_run_of_a_job_that_is_gone_is_refused() {
+fn what_runs_of_a_deleted_job_is_there_until_its_end_and_leaves_nothing() {
     let mut world = World::new();
-    world.set(job("a"));
-    let ids = world.start("a", &["n1"]);
-    let report = world.report("a", &ids[0], Succeeded);
+    world.set(Job { retries: 3, ..job("a") });
+    world.set(child("b", "a"));
+    let ids = world.start("a", &["n1", "n2", "n3"]);
+    world.finish("a", &ids[0], Failed);
+    world.run(Command::DeleteJob { job: name("b") });
     world.run(Command::DeleteJob { job: name("a") });
+    assert_eq!(query::running(&world.tables, Some(&name("a")), 9).unwrap().len(), 2);
+    assert_eq!(check_integrity(&world.tables).unwrap(), []);
 
-    let why = world.refused(Command::Finish(Box::new(report)));
+    for (id, is_last) in [(&ids[1], false), (&ids[2], true)] {
+        world.finish("a", id, Failed);
+        let [Event::Finished { is_fire_complete, retry_at: None, .. }] = &world.events[..] else {
+            panic!("{:?}", world.events)
+        };
+        assert_eq!(*is_fire_complete, is_last);
+    }
 
-    assert!(matches!(why, Rejection::ExecutionNotRunning { .. }), "{why}");
     assert_eq!(world.left_over(), Vec::<&str>::new());
+    let why = world.refused(Command::Finish(Box::new(world.report("a", &ids[1], Failed))));
+    assert!(matches!(why, Rejection::ExecutionNotRunning { .. }), "{why}");
 }
 
 #[test]
@@ -349,18 +360,25 @@ fn an_ephemeral_parent_stays() {
     assert_eq!(kinds(&world.due_of("b")), ["dependent"]);
 }
 
+/// As if the job had been changed: the run is in the list of the new one, and in its way.
 #[test]
-fn the_end_of_a_run_of_a_deleted_job_is_not_counted_on_its_successor() {
+fn a_job_made_again_under_its_name_takes_over_what_runs() {
     let mut world = World::new();
-    world.set(job("a"));
-    let ids = world.start("a", &["n1"]);
-    let report = world.report("a", &ids[0], Succeeded);
+    let forbidding = Job { concurrency: ConcurrencyPolicy::Forbid, ..job("a") };
+    world.set(forbidding.clone());
+    let ids = world.start("a", &["n1", "n2"]);
     world.run(Command::DeleteJob { job: name("a") });
-    world.set(job("a"));
+    world.set(forbidding);
+    assert_eq!((world.status("a").executions, world.executions("a").len()), (2, 2));
+    assert_eq!(check_integrity(&world.tables).unwrap(), []);
 
-    let why = world.refused(Command::Finish(Box::new(report)));
+    let row = world.due_of("a").remove(0);
+    let why = world.refused(Command::Fire(Box::new(world.start_of(&row, &["n1"]))));
+    assert!(matches!(why, Rejection::Overlap { .. }), "{why}");
+    world.finish("a", &ids[0], Succeeded);
+    assert_eq!(world.counts("a"), (RunStatus::Untriggered, 1, 0), "it goes on on n2");
+    world.finish("a", &ids[1], Succeeded);
 
-    assert!(matches!(why, Rejection::ExecutionNotRunning { .. }));
-    assert_eq!(world.counts("a"), (RunStatus::Untriggered, 0, 0));
-    assert_eq!(world.executions("a"), []);
+    assert_eq!(world.counts("a"), (RunStatus::Success, 2, 0));
+    assert_eq!(world.start("a", &["n1"]).len(), 1);
 }

@@ -147,6 +147,8 @@ impl<T: TablesMut> Apply<'_, T> {
             attempt.at = attempt.at.saturating_add(later);
             attempt.fire.fire_time = attempt.at;
         }
+        // An execution has this instant already: of a job that was deleted under the name, say.
+        let is_shared = fire.due.is_some() && attempt.number == 1 && free_ns > due_ns;
         due_ns = free_ns;
 
         let mut executions = Vec::with_capacity(targets.len());
@@ -160,7 +162,11 @@ impl<T: TablesMut> Apply<'_, T> {
             executions.push(id);
         }
         let claimed = executions.len() as u32;
-        self.open_rows(&fire.job, &attempt, claimed)?;
+        if is_shared {
+            self.open_fires_of_running(&fire.job, Some(attempt.fire))?;
+        } else {
+            self.open_rows(&fire.job, &attempt, claimed)?;
+        }
         row.running = row.running.saturating_add(claimed);
         row.status.executions = row.status.executions.saturating_add(claimed);
         self.save_status(&fire.job, &row)?;
@@ -232,6 +238,33 @@ impl<T: TablesMut> Apply<'_, T> {
             return self.tables.delete(Table::Fires, &key).map(|_| ());
         }
         self.tables.put(Table::Fires, &key, self.scratch.encode(progress))
+    }
+
+    /// Notes on how many nodes each fire of a job goes on, or `only` this one, told by what runs:
+    /// for a job that is deleted, and one made again while a fire of its past has the same instant.
+    pub(super) fn open_fires_of_running(
+        &mut self,
+        job: &JobName,
+        only: Option<FireId>,
+    ) -> Result<(), TableError> {
+        let mut fires: Vec<(FireId, u32)> = Vec::new();
+        let rows = keys::rows_of(job.as_str());
+        rows::scan(self.tables, Table::Running, rows.range(), Order::Ascending, |_, value| {
+            let (fire_time, cause) = ExecutionRecord::decode_fire(value)?;
+            let fire = FireId { fire_time, cause };
+            // Attempts that are due at one instant stand side by side.
+            match fires.iter_mut().rev().find(|(known, _)| *known == fire) {
+                Some((_, open)) => *open = open.saturating_add(1),
+                None => fires.push((fire, 1)),
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (fire, open) in fires {
+            if only.is_none_or(|only| only == fire) {
+                self.put_progress(job, fire, &FireProgress { open, ..FireProgress::default() })?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the first nanosecond from `due_ns` on that no execution of the job is named after.

@@ -1,12 +1,14 @@
 //! Definitions: written, toggled, deleted.
 
+use std::ops::ControlFlow;
+
 use super::parents::{Forest, children, has_children};
 use super::{Apply, Stop, half_a_job};
 use crate::kernel::model::{Cause, Job, JobName, JobStatus, RunStatus, Skip, SkipReason};
 use crate::kernel::state::codec::{JobRecord, Scratch, StatusRow};
 use crate::kernel::state::{
-    Event, JobChange, JobWrite, Outcome, Overdue, Rejection, Table, TableError, TablesMut, keys,
-    rows,
+    Event, JobChange, JobWrite, Order, Outcome, Overdue, Rejection, Table, TableError, TablesMut,
+    keys, rows,
 };
 use crate::kernel::time::Timestamp;
 use crate::limits::{DECLARED_BY_BYTES_MAX, JOB_BYTES_MAX};
@@ -65,7 +67,10 @@ impl<T: TablesMut> Apply<'_, T> {
         let is_definition_changed = old.as_ref() != Some(job);
         let is_rescheduled = old.as_ref().is_some_and(|old| old.schedule != job.schedule);
 
-        let mut row = old_row.clone().unwrap_or_default();
+        let mut row = match &old_row {
+            Some(row) => row.clone(),
+            None => self.new_status(&job.name)?,
+        };
         if let Some(restored) = &write.restored {
             restore(&mut row.status, restored);
         }
@@ -95,6 +100,19 @@ impl<T: TablesMut> Apply<'_, T> {
         let change = if old.is_some() { JobChange::Updated } else { JobChange::Created };
         self.events.push(Event::JobChanged { job: job.name.clone(), change });
         Ok((row.status.revision, Some(change)))
+    }
+
+    /// Returns the status of a job that is new: it takes over what still runs of one that was
+    /// deleted under its name.
+    fn new_status(&self, name: &JobName) -> Result<StatusRow, TableError> {
+        let mut row = StatusRow::default();
+        let rows_of_job = keys::rows_of(name.as_str());
+        self.tables.walk(Table::Running, rows_of_job.range(), Order::Ascending, |_, _| {
+            row.running = row.running.saturating_add(1);
+            ControlFlow::Continue(())
+        })?;
+        row.status.executions = row.running;
+        Ok(row)
     }
 
     /// Files the outcome of instants that had come undecided when a write took them away; returns
@@ -179,7 +197,9 @@ impl<T: TablesMut> Apply<'_, T> {
         Ok(Outcome::Done)
     }
 
-    /// Removes a job with everything that is kept of it. It has no children.
+    /// Removes a job with everything that is kept of it, but for what runs: that is there until it
+    /// ends, so that a job made again under the name does not overlap with it, and whoever looks
+    /// for what a dead process left behind finds it. It has no children.
     pub(super) fn remove_job(&mut self, name: &JobName, row: &StatusRow) -> Result<(), TableError> {
         let job = rows::job(self.tables, name)?.ok_or_else(half_a_job)?;
         self.move_schedule(name, row.status.next, None)?;
@@ -188,10 +208,10 @@ impl<T: TablesMut> Apply<'_, T> {
             let due = keys::due_of_pending(key).map_err(|why| why.in_table(Table::Pending))?;
             tables.delete(Table::Due, &due).map(|_| ())
         })?;
-        for table in [Table::Executions, Table::Outputs, Table::Running, Table::Skips, Table::Fires]
-        {
+        for table in [Table::Executions, Table::Outputs, Table::Skips, Table::Fires] {
             rows::delete_range(self.tables, table, rows_of_job.range(), |_, _| Ok(()))?;
         }
+        self.open_fires_of_running(name, None)?;
         let parent = job.parent_job.as_ref().map(JobName::as_str);
         self.move_edge(Table::Children, parent, None, name)?;
         self.move_edge(Table::Declared, job.declared_by.as_deref(), None, name)?;
