@@ -18,6 +18,7 @@ use super::raft_types::{
     LogId, Membership, RaftEntry, Snapshot, SnapshotMeta, TypeConfig, to_log_id, to_position,
 };
 use crate::error::{Error, ErrorKind};
+use crate::kernel::state::TableError;
 use crate::ports::{LogPosition, SnapshotStore, StoredSnapshot};
 
 /// What an entry without commands counts as in the size of the log.
@@ -176,6 +177,9 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     /// Tries until it succeeds: an error would end the node, and a disk that is full now is no
     /// reason for that. The log grows meanwhile.
+    ///
+    /// A state that cannot be read is one: the log would grow for ever, while the next start can
+    /// make the state anew from the last snapshot and that log.
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         if self.snapshots.is_made_on_demand() {
             self.policy.written(0);
@@ -189,6 +193,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
             let error = match written {
                 Ok(true) => break,
                 Ok(false) => return Ok(head_of_snapshot(AppliedState::default())),
+                Err(error) if is_unreadable(&error) => return Err(to_io(stopped_by(error))),
                 Err(error) if error.kind() == ErrorKind::Storage => error,
                 Err(error) => return Err(to_io(error)),
             };
@@ -203,6 +208,19 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         self.policy.written(snapshot.snapshot.bytes);
         Ok(snapshot)
     }
+}
+
+/// Returns whether it is the state that failed, not what was to be written of it.
+fn is_unreadable(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.is_some_and(|source| source.downcast_ref::<TableError>().is_some())
+}
+
+/// Says what becomes of a node whose state cannot be read.
+fn stopped_by(error: Error) -> Error {
+    let message = "write a snapshot of a state that cannot be read: start the node anew, which \
+         makes a damaged state from the last snapshot and the log, or says what is wanting";
+    Error::new(ErrorKind::Storage, message).with_source(error)
 }
 
 /// A snapshot whose contents nobody has asked for yet: it says how far the log may be cut.
@@ -245,3 +263,7 @@ fn entry_bytes(entry: &RaftEntry) -> u64 {
     };
     body + ENTRY_BYTES_MIN
 }
+
+#[cfg(test)]
+#[path = "state_machine_test.rs"]
+mod tests;
