@@ -3,7 +3,7 @@
 //! Does not know what the files in it hold. A data dir is opened by one process at a time, by one
 //! copy of the library in it, for one node name for ever.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::dir_lock::DirLock;
+use super::dir_sync::sync_dir;
 use super::stamp::{DATA_FORMAT, Stamp};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
@@ -155,12 +156,6 @@ impl DataDir {
     pub fn generation(&self) -> u64 {
         self.stamp.generation
     }
-}
-
-/// Makes the entries of a directory survive the loss of power: files that were made, renamed or
-/// removed in it.
-pub fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// Refuses file systems on which a mapped file or a lock is not what it seems.

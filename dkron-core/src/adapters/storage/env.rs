@@ -15,7 +15,8 @@ use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use super::data_dir::{DataDir, sync_dir};
+use super::data_dir::DataDir;
+use super::dir_sync::sync_dir;
 use super::page_check::check_pages;
 use super::page_walk::PageCheck;
 use crate::error::{Error, ErrorKind};

@@ -23,6 +23,7 @@
 mod checksum;
 mod data_dir;
 mod dir_lock;
+mod dir_sync;
 #[cfg(test)]
 pub(in crate::adapters) mod disk_full_test;
 mod env;

@@ -10,7 +10,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::data_dir::{DataDir, sync_dir};
+use super::data_dir::DataDir;
+use super::dir_sync::sync_dir;
 use super::outbox_records::{find_records, is_torn, read_window, reports_in, write_records};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::Report;

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::checksum::{CHECKSUM_BYTES, checksum};
-use super::data_dir::{DataDir, sync_dir};
+use super::data_dir::DataDir;
+use super::dir_sync::sync_dir;
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogPosition, SnapshotStore, StoredSnapshot};
 
@@ -103,8 +104,7 @@ impl SnapshotDir {
         file.sync_all().map_err(|error| failed("sync", error))?;
         let path = self.path.join(file_name(position));
         fs::rename(&new, &path).map_err(|error| failed("rename", error))?;
-        let dir = File::open(&self.path).and_then(|dir| dir.sync_all());
-        dir.map_err(|error| failed("sync the directory of", error))?;
+        sync_dir(&self.path).map_err(|error| failed("sync the directory of", error))?;
         for (_, old) in self.all()?.into_iter().filter(|(_, found)| *found != path) {
             fs::remove_file(old).map_err(|error| failed("remove the one before", error))?;
         }

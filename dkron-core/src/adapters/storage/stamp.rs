@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::checksum::checksum;
+use super::dir_sync::sync_dir;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 
@@ -102,7 +103,7 @@ impl Stamp {
         file.write_all(self.to_text().as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, dir.join(FILE_NAME))?;
-        File::open(dir)?.sync_all()
+        sync_dir(dir)
     }
 
     fn format_of(text: &str) -> Option<u32> {
