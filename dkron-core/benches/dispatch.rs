@@ -51,7 +51,7 @@ fn tables(jobs: usize, adjust: impl Fn(usize, &mut Job)) -> MemoryTables {
 }
 
 fn config() -> EngineConfig {
-    EngineConfig { region: "global".to_owned(), server_zone: Zone::UTC }
+    EngineConfig { region: "global".to_owned(), server_zone: Zone::UTC, runs_max: usize::MAX }
 }
 
 fn apply_all(

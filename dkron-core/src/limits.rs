@@ -41,6 +41,18 @@ pub const PROCESS_LOOK_PERIOD: Duration = Duration::from_millis(250);
 /// Calls of blocking handlers that wait for a thread; further runs wait for a place among them.
 pub const HANDLER_QUEUE_MAX: usize = 4_096;
 
+/// Executions that are claimed and have not ended, in the whole cluster, about. Above it no more
+/// are claimed: what is due stays due and starts later, and a run by hand is refused.
+pub const RUNS_MAX: usize = 1 << 16;
+
+/// Commands of `shell` jobs that run at once on a node, unless its configuration says otherwise, or
+/// a third of the files that the process may open is less; further ones wait for a place.
+pub const SHELL_RUNS_DEFAULT: usize = 1_024;
+
+/// Requests of `http` jobs that go on at once on a node, or a third of the files that the process
+/// may open if that is less; further ones wait for a place.
+pub const HTTP_RUNS_MAX: usize = 4_096;
+
 /// Redirects that an HTTP job follows (Dkron's figure).
 pub const HTTP_REDIRECTS_MAX: usize = 10;
 
@@ -57,9 +69,16 @@ pub const RETENTION_REMOVALS_MAX: u32 = 256;
 /// Skipped fires kept per job, newest first; a range of fires collapsed by catch-up counts as one.
 pub const SKIPS_PER_JOB_MAX: u32 = 100;
 
-/// Largest stored job, in bytes of its encoding. Bodies of the HTTP API may have four times that:
-/// escaped, a text is longer.
+/// Largest stored job, in bytes of its encoding.
 pub const JOB_BYTES_MAX: usize = 1 << 20;
+
+/// Jobs that a program declares at once, and may have declared under one tag if it wants those it
+/// does not declare any more to be pruned: all or nothing is one transaction, and nothing else is
+/// committed while it is made. More are declared in parts, each under a tag of its own.
+pub const DECLARED_JOBS_MAX: usize = 20_000;
+
+/// Bytes of the jobs that a program declares at once, about; as [`DECLARED_JOBS_MAX`].
+pub const DECLARED_BYTES_MAX: usize = 32 << 20;
 
 /// Longest text of a definition, in bytes: a display name, a tag, the key of a setting. Values of
 /// settings and of metadata are bounded by [`JOB_BYTES_MAX`] alone. Dkron has no limit, and display
@@ -182,6 +201,16 @@ pub const RESTORE_TRIES_MAX: u32 = 32;
 /// Jobs, or executions, that one page of a list looks at where few of them match: a view of the
 /// state is open that long. The page says where to go on.
 pub const LIST_ROWS_PER_PAGE_MAX: usize = 1 << 14;
+
+/// Events that a follower may lag behind before it loses the oldest; it is told how many.
+pub const EVENTS_BEHIND_MAX: usize = 4_096;
+
+/// Largest body of a job that the HTTP API takes, in bytes: a job of [`JOB_BYTES_MAX`], escaped.
+pub const HTTP_JOB_BODY_BYTES_MAX: usize = 4 << 20;
+
+/// Connections that the HTTP API holds at a time, or half of the files that the process may open if
+/// that is less; further ones wait.
+pub const HTTP_CONNECTIONS_MAX: u64 = 16_384;
 
 /// How long the HTTP API waits for the head of a request, also on a connection that is kept open
 /// after an answer.

@@ -1,4 +1,5 @@
-//! What a node is made of: its storage, its log, its executors, and what delivers their results.
+//! What a node is made of: its storage, its log, its engine, its executors, and what delivers their
+//! results.
 //!
 //! Here stands which adapter is behind which port. When the parts begin and end is for `life` and
 //! `ending` to say.
@@ -12,11 +13,16 @@ use super::Config;
 use super::config::DataLocation;
 use super::owned::NodeRuntime;
 use crate::adapters::consensus::{Applied, Consensus, ConsensusConfig};
-use crate::adapters::executor::{ExecutorSet, HandlerRegistry, HttpExecutor, ShellExecutor};
+use crate::adapters::executor::{
+    ExecutorSet, HandlerRegistry, HttpExecutor, ShellExecutor, runs_within_files,
+};
 use crate::adapters::storage::{DataDirConfig, Storage};
 use crate::driver::{Courier, CourierParts, Runs};
 use crate::error::Error;
 use crate::kernel::model::NodeName;
+use crate::kernel::node::{Engine, EngineConfig};
+use crate::kernel::time::Zone;
+use crate::limits::{HTTP_RUNS_MAX, RUNS_MAX, SHELL_RUNS_DEFAULT};
 use crate::ports::Clock;
 
 /// Records kept in the log though a snapshot covers them.
@@ -60,17 +66,25 @@ pub(super) fn open_log(
     })?
 }
 
+/// Makes what decides, in the zone of the server.
+pub(super) fn engine(config: &Config, server_zone: Zone) -> Engine {
+    let region = config.region.clone();
+    Engine::new(EngineConfig { region, server_zone, runs_max: RUNS_MAX })
+}
+
 /// Makes what starts claims on this node, and what delivers their results.
 pub(super) fn start_courier(
+    config: &Config,
     consensus: &Arc<Consensus>,
     storage: &Storage,
-    executors: ExecutorSet,
+    handlers: &Arc<HandlerRegistry>,
     clock: &Arc<dyn Clock>,
     runtime: &Runtime,
 ) -> (Arc<Runs>, Arc<Courier>) {
     let (sender, incoming) = mpsc::unbounded_channel();
     let (clock, handle) = (Arc::clone(clock), runtime.handle().clone());
-    let runs = Arc::new(Runs::new(Arc::new(executors), clock, handle, sender));
+    let runs = Runs::new(Arc::new(executors(handlers)), clock, handle, sender);
+    let runs = Arc::new(with_places(runs, config.shell_runs));
     let parts = CourierParts {
         log: Arc::clone(consensus) as Arc<_>,
         outbox: Arc::clone(&storage.outbox),
@@ -81,8 +95,14 @@ pub(super) fn start_courier(
     (runs, Arc::new(courier))
 }
 
+/// Bounds the runs that use what the whole machine shares: processes, connections.
+fn with_places(runs: Runs, commands_max: Option<usize>) -> Runs {
+    let commands = commands_max.unwrap_or_else(|| runs_within_files(SHELL_RUNS_DEFAULT));
+    runs.with_places("shell", commands).with_places("http", runs_within_files(HTTP_RUNS_MAX))
+}
+
 /// Returns what this node can run.
-pub(super) fn executors(handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
+fn executors(handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
     ExecutorSet::new()
         .with("shell", Arc::new(ShellExecutor::new()))
         .with("http", Arc::new(HttpExecutor::new()))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::kernel::time::Zone;
-use crate::limits::{JOB_MAP_ENTRIES_MAX, JOB_TEXT_BYTES_MAX, POLICY_SPAN_MAX};
+use crate::limits::{JOB_MAP_ENTRIES_MAX, JOB_TEXT_BYTES_MAX, POLICY_SPAN_MAX, RUNS_MAX};
 
 /// Where a node keeps the log and the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub struct Config {
     pub(crate) raft_multiplier: u32,
     pub(crate) worker_threads: usize,
     pub(crate) handler_threads: usize,
+    pub(crate) shell_runs: Option<usize>,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) allow_network_storage: bool,
 }
@@ -78,6 +79,7 @@ impl Config {
             raft_multiplier: 1,
             worker_threads: 2,
             handler_threads: 16,
+            shell_runs: None,
             shutdown_timeout: Duration::from_secs(10),
             allow_network_storage: false,
         }
@@ -150,6 +152,19 @@ impl Config {
         self
     }
 
+    /// Sets how many commands of `shell` jobs run at once on this node: 1 to
+    /// [`limits::RUNS_MAX`](crate::limits::RUNS_MAX).
+    ///
+    /// Further ones wait for a place, in the order of their claims, and are counted by
+    /// [`Health::waiting`](crate::Health::waiting). Default
+    /// [`limits::SHELL_RUNS_DEFAULT`](crate::limits::SHELL_RUNS_DEFAULT), or a third of the files
+    /// that the process may open if that is less.
+    #[must_use]
+    pub fn shell_runs(mut self, runs: usize) -> Self {
+        self.shell_runs = Some(runs);
+        self
+    }
+
     /// Sets how long a shutdown waits for running jobs before it ends them. Default 10 s.
     ///
     /// Ending them, and everything else, takes well under a second as a rule, and at most 20 s
@@ -193,6 +208,9 @@ impl Config {
             if !(1..=THREADS_MAX).contains(&threads) {
                 faults.add(name, threads, format!("must be between 1 and {THREADS_MAX}"));
             }
+        }
+        if let Some(runs) = self.shell_runs.filter(|runs| !(1..=RUNS_MAX).contains(runs)) {
+            faults.add("shell_runs", runs, format!("must be between 1 and {RUNS_MAX}"));
         }
         if self.region.is_empty() {
             faults.add("region", "", "must not be empty");
@@ -303,6 +321,8 @@ mod tests {
         for tag in Config::RESERVED_TAGS {
             check(config().tag(tag, "mine"), tag);
         }
+        check(config().shell_runs(0), "shell_runs");
+        check(config().shell_runs(RUNS_MAX + 1), "shell_runs");
         check(config().tag("", "x"), "must have a name");
         check(config().tag("k", "x".repeat(JOB_TEXT_BYTES_MAX + 1)), "bytes");
         check(config().shutdown_timeout(Duration::MAX), "shutdown_timeout");

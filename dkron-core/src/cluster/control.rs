@@ -35,9 +35,11 @@ impl Events {
 }
 
 impl Cluster {
-    /// Follows every change from now on: jobs, claims, skips, ends.
+    /// Follows every change that this node applies from now on: jobs, claims, skips, ends.
     ///
-    /// A follower that lags thousands of events behind loses the oldest, and is told how many.
+    /// What others wrote follows within moments. Never blocks; nobody waits for a follower: one
+    /// that lags [`limits::EVENTS_BEHIND_MAX`](crate::limits::EVENTS_BEHIND_MAX) events behind
+    /// loses the oldest, and is told how many.
     ///
     /// # Errors
     ///

@@ -42,7 +42,10 @@ use crate::kernel::model::NodeName;
 /// Methods that return at once read this node's own state: what was acknowledged here is seen, what
 /// others wrote follows within moments. They run on the caller's thread and may touch the disk, so
 /// a large page belongs on a thread that may block. What they return is held in memory whole: a
-/// limit of a million is a million entries.
+/// limit of a million is a million entries. Beside its own errors each may fail with
+///
+/// * [`ErrorKind::Stopped`]: the node was shut down, or this is a forked child;
+/// * [`ErrorKind::Storage`]: the state cannot be read, or is damaged.
 ///
 /// A child made by `fork` cannot use it: every call there fails with
 /// [`ErrorKind::Stopped`], and the parent goes on.
@@ -117,7 +120,10 @@ impl Cluster {
     ///
     /// It runs on the node's runtime: it must not block. What it returns becomes the output; an
     /// error makes the attempt a failed one with that text; a panic likewise. A second function of
-    /// the same name replaces the first for runs to come.
+    /// the same name replaces the first for runs to come; those that go on are not touched.
+    ///
+    /// Known to the scheduler moments later. Never touches the disk; may block while the scheduler
+    /// is a thousand pieces of news behind, which takes milliseconds.
     ///
     /// # Errors
     ///
@@ -152,17 +158,20 @@ impl Cluster {
     }
 
     /// Returns who leads, as far as this node knows; `None` while nobody does, or after a shutdown.
+    ///
+    /// Never blocks. May be outdated: a leader that was cut off learns of its successor later than
+    /// others do, and cannot commit anything meanwhile.
     pub fn leader(&self) -> Option<NodeName> {
         self.node().ok()?.leader()
     }
 
-    /// Returns whether this node leads.
+    /// Returns whether this node leads, as [`Cluster::leader`] knows it.
     pub fn is_leader(&self) -> bool {
         self.leader().as_ref() == Some(self.gate.name())
     }
 
     /// Returns the nodes of the cluster, as far as this node knows: others may know of a change
-    /// some moments earlier.
+    /// some moments earlier. Never blocks.
     ///
     /// # Errors
     ///
@@ -171,7 +180,7 @@ impl Cluster {
         Ok(self.node()?.members())
     }
 
-    /// Returns how this node is. Never blocks.
+    /// Returns how this node is. Never waits for others; asks the disk how much space is left.
     pub fn health(&self) -> Health {
         match self.node() {
             Ok(node) => node.health(),

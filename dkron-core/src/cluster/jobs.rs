@@ -4,10 +4,12 @@ use std::ops::ControlFlow;
 
 use super::builder::job_name;
 use super::{Applied, Cluster};
+use crate::adapters::consensus::weight_of_job;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::{Job, JobName, JobStatus};
 use crate::kernel::state::query::{self, JobView, Part};
-use crate::kernel::state::{ApplyJobs, Command, JobWrite, Order, Outcome};
+use crate::kernel::state::{ApplyJobs, Command, Order, Outcome};
+use crate::limits::{DECLARED_BYTES_MAX, DECLARED_JOBS_MAX};
 
 /// Jobs that a walk holds in memory at a time.
 const WALK_PAGE_JOBS: usize = 256;
@@ -142,8 +144,12 @@ impl Cluster {
         self.node()?.query(|view| query::job_count(view))
     }
 
-    /// Deletes a job with its history, and returns it as it was. Its running executions go on, and
-    /// their results are dropped. Safe to retry: a job that is gone is not found.
+    /// Deletes a job with its history, and returns it as it was. Safe to retry: a job that is gone
+    /// is not found.
+    ///
+    /// Its running executions go on and may still be cancelled; their results are dropped, unless
+    /// a job of the same name is made meanwhile: that takes them over, as if the job had been
+    /// changed.
     ///
     /// # Errors
     ///
@@ -186,11 +192,18 @@ impl Cluster {
     /// `declared_by` is the program's tag: stable over its versions, other than that of any other
     /// program. Declaring the same again changes nothing, so every instance may do it at its start.
     ///
+    /// A call takes at most [`limits::DECLARED_JOBS_MAX`] jobs of [`limits::DECLARED_BYTES_MAX`]
+    /// bytes, and with `prune` the tag may have as many. A program with more declares them in
+    /// parts, each under a tag of its own: all or nothing then holds for each part.
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] for the first job that is not accepted, by name;
-    /// [`ErrorKind::Conflict`] if a job of that name belongs to somebody else: then nothing has
-    /// changed. And those of [every write](Cluster#writes). Safe to retry.
+    /// [`ErrorKind::InvalidArgument`] for the first job that is not accepted, by name, or if there
+    /// are too many; [`ErrorKind::Conflict`] if a job of that name belongs to somebody else: then
+    /// nothing has changed. And those of [every write](Cluster#writes). Safe to retry.
+    ///
+    /// [`limits::DECLARED_JOBS_MAX`]: crate::limits::DECLARED_JOBS_MAX
+    /// [`limits::DECLARED_BYTES_MAX`]: crate::limits::DECLARED_BYTES_MAX
     pub async fn apply(
         &self,
         declared_by: &str,
@@ -210,7 +223,20 @@ impl Cluster {
                 Error::new(error.kind(), text).with_source(error)
             })
         };
-        let jobs = jobs.into_iter().map(prepare).collect::<Result<Vec<JobWrite>, Error>>()?;
+        let (mut writes, mut bytes) = (Vec::new(), 0);
+        for job in jobs {
+            bytes += weight_of_job(&job);
+            if writes.len() == DECLARED_JOBS_MAX || bytes > DECLARED_BYTES_MAX {
+                return Err(too_many_declared(declared_by));
+            }
+            writes.push(prepare(job)?);
+        }
+        let has_more =
+            || node.query(|view| query::has_declared_more(view, declared_by, DECLARED_JOBS_MAX));
+        if prune && has_more()? {
+            return Err(too_many_declared(declared_by));
+        }
+        let jobs = writes;
         let command = ApplyJobs { declared_by: declared_by.to_owned(), jobs, prune };
         match node.propose_one(Command::ApplyJobs(Box::new(command))).await? {
             Outcome::Applied { created, updated, unchanged, pruned } => {
@@ -269,6 +295,16 @@ fn as_written(
         status.revision = *revision;
     }
     Ok(JobView { job: written, status, children: Vec::new() })
+}
+
+/// The error of declaring more than one transaction should hold.
+fn too_many_declared(declared_by: &str) -> Error {
+    let text = format!(
+        "declare jobs of \"{declared_by}\": at most {DECLARED_JOBS_MAX} jobs of \
+         {DECLARED_BYTES_MAX} bytes at once, and under a tag that is pruned; declare them in \
+         parts, each under a tag of its own"
+    );
+    Error::new(ErrorKind::InvalidArgument, text)
 }
 
 /// The error of a job that does not exist.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Config;
-use super::assembly::{executors, open_log, open_storage, start_courier};
+use super::assembly::{engine, open_log, open_storage, start_courier};
 use super::ending::{CLOSE_WAIT_MAX, PROPOSALS_WAIT_MAX, RUNTIME_WAIT_MAX};
 use super::node::Node;
 use super::office::{Office, OfficeState};
@@ -22,7 +22,6 @@ use crate::adapters::executor::HandlerRegistry;
 use crate::driver::{Driver, DriverParts, NEWS_MAX, News, NewsSender, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
-use crate::kernel::node::{Engine, EngineConfig};
 use crate::kernel::time::Zone;
 use crate::ports::{Clock, Entropy};
 
@@ -58,13 +57,13 @@ impl Node {
             }
         };
         let handlers = Arc::new(HandlerRegistry::new(config.handler_threads));
-        let executors = executors(&handlers);
-        let (runs, courier) = start_courier(&consensus, &storage, executors, &clock, &runtime);
+        let (runs, courier) =
+            start_courier(&config, &consensus, &storage, &handlers, &clock, &runtime);
 
         let watch = Arc::new(Watch::new());
         let (news, incoming) = sync_channel(NEWS_MAX);
         let driver = Driver::new(DriverParts {
-            engine: Engine::new(EngineConfig { region: config.region.clone(), server_zone: zone }),
+            engine: engine(&config, zone),
             store: Arc::clone(&storage.state),
             log: Arc::clone(&consensus) as Arc<_>,
             clock: Arc::clone(&clock),

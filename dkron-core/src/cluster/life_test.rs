@@ -108,3 +108,25 @@ async fn a_result_that_cannot_be_handed_in_is_part_of_the_state_after_the_next_s
     assert_eq!(again.output("long", &id).unwrap().unwrap().bytes, b"in the end");
     again.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_time_limit_leaves_no_task_behind() {
+    let cluster = Cluster::start(Config::new("limits").in_memory()).await.unwrap();
+    let node = cluster.node().unwrap();
+    let metrics = node.runtime.handle().metrics();
+
+    let hour = Duration::from_secs(3_600);
+    for _ in 0..100 {
+        assert_eq!(node.within(hour, std::future::ready(7)).await, Some(7));
+    }
+    assert_eq!(node.within(Duration::ZERO, std::future::pending::<()>()).await, None);
+
+    // A few belong to the node itself.
+    let begun = Instant::now();
+    while metrics.num_alive_tasks() > 50 {
+        assert!(begun.elapsed() < BOUND, "{} tasks are left", metrics.num_alive_tasks());
+        tokio::task::yield_now().await;
+    }
+    drop(node);
+    cluster.shutdown().await.unwrap();
+}

@@ -145,6 +145,7 @@ impl Node {
                 ManualRunError::JobNotFound { .. } => ErrorKind::NotFound,
                 ManualRunError::Disabled { .. } => ErrorKind::Conflict,
                 ManualRunError::NoCapableNode { .. } => ErrorKind::Unavailable,
+                ManualRunError::Overloaded { .. } => ErrorKind::LimitExceeded,
                 ManualRunError::Table(_) => ErrorKind::Storage,
             };
             Error::new(kind, error.to_string()).with_source(error)
@@ -198,7 +199,8 @@ impl Node {
             leader,
             has_rejoined: self.has_rejoined,
             storage_fault: self.storage.health.check_writable().err().map(|error| error.report()),
-            running: self.runs.running().len(),
+            running: self.runs.running_count(),
+            waiting: self.runs.waiting_count(),
             applied_index: self.consensus.metrics().applied_index,
             fatal: self.fatal.get().map(str::to_owned),
         }

@@ -60,7 +60,8 @@ impl Cluster {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] if it is disabled;
-    /// [`ErrorKind::Unavailable`] if no node is capable of it; and those of
+    /// [`ErrorKind::Unavailable`] if no node is capable of it; [`ErrorKind::LimitExceeded`] if
+    /// [`limits::RUNS_MAX`](crate::limits::RUNS_MAX) executions run already; and those of
     /// [every write](Cluster#writes).
     pub async fn run(&self, job: &str) -> Result<Run, Error> {
         let name = job_name(job)?;
@@ -214,14 +215,19 @@ impl Cluster {
         self.node()?.query_job(&name, |view| query::skips(view, &name, Order::Descending, limit))
     }
 
-    /// Returns what runs on this node at present, oldest claim first.
+    /// Returns what runs on this node at present, oldest claim first, each with the last
+    /// `output_bytes_max` bytes of what it has written so far.
+    ///
+    /// Those bytes are copied: of a thousand runs a thousand times as many. Runs that wait for a
+    /// place are not among them; [`Health::waiting`](crate::Health::waiting) counts these. Never
+    /// touches the disk.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Stopped`] after a shutdown.
-    pub fn running(&self) -> Result<Vec<RunningExecution>, Error> {
+    pub fn running(&self, output_bytes_max: usize) -> Result<Vec<RunningExecution>, Error> {
         let running = self.node()?.runs.running().into_iter().map(|run| {
-            let output = run.output.snapshot();
+            let output = run.output.tail(output_bytes_max);
             RunningExecution {
                 execution: run.execution,
                 output: ExecutionOutput { bytes: output.bytes, bytes_total: output.bytes_total },
@@ -252,7 +258,8 @@ impl Cluster {
     }
 }
 
-/// Returns the executions of one fire that are kept, oldest first.
+/// Returns the executions of one fire that have ended and are kept, oldest first: of a job that was
+/// deleted one may still run.
 ///
 /// Attempts of a fire are due at its instant or later, so the walk from the newest ends there.
 fn executions_of_fire(
@@ -267,7 +274,8 @@ fn executions_of_fire(
         let page = query::executions_page(view, job, part)?.items;
         let is_last = page.len() < part.limit
             || page.last().is_some_and(|oldest| oldest.id.due_ns < first_ns);
-        found.extend(page.into_iter().filter(|execution| execution.fire_time == fire_time));
+        let has_ended = |run: &Execution| run.fire_time == fire_time && run.state.is_final();
+        found.extend(page.into_iter().filter(has_ended));
         if is_last {
             found.reverse();
             return Ok(found);

@@ -31,6 +31,9 @@ pub struct Health {
     pub storage_fault: Option<String>,
     /// Executions running on this node.
     pub running: usize,
+    /// Executions claimed for this node that wait for a place: as many commands or requests go on
+    /// as may. See [`Config::shell_runs`](crate::Config::shell_runs).
+    pub waiting: usize,
     /// The last entry of the log that has taken effect here; `None` before the first.
     pub applied_index: Option<u64>,
     /// Why the node has stopped itself; `None` while it lives. Nothing but a restart helps then.
@@ -46,6 +49,7 @@ impl Health {
             has_rejoined: false,
             storage_fault: None,
             running: 0,
+            waiting: 0,
             applied_index: None,
             fatal: Some(reason.to_owned()),
         }
@@ -71,7 +75,7 @@ pub struct ExecutionOutput {
 pub struct RunningExecution {
     /// It.
     pub execution: Execution,
-    /// What it has written so far.
+    /// What it has written so far: the last bytes, as many as were asked for.
     pub output: ExecutionOutput,
     /// How far it says it has come, within 0 to 1, and a word about it.
     pub progress: Option<(f64, String)>,

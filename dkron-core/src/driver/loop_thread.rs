@@ -230,3 +230,7 @@ fn note(observation: &Observation) {
         _ => tracing::warn!(?observation, "engine"),
     }
 }
+
+#[cfg(test)]
+#[path = "loop_thread_test.rs"]
+mod tests;

@@ -7,8 +7,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Driver::run`]. `runs` is the node's side of a claim, `starts` how runs begin, `courier` brings
-//! results back, `watch` tells those who wait.
+//! [`Driver::run`]. `runs` is the node's side of a claim, `places` where it may have to wait,
+//! `starts` how runs begin, `courier` brings results back, `watch` tells those who wait.
 //!
 //! # Concurrency
 //!
@@ -24,6 +24,9 @@ mod delivery;
 mod loop_thread;
 mod news;
 mod packing;
+mod places;
+#[cfg(test)]
+mod places_test;
 mod runs;
 mod starts;
 mod watch;

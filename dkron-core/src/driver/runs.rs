@@ -5,12 +5,12 @@
 //! # Concurrency
 //!
 //! A run that does not end in its first step has a task. *Owner*: the node's runtime. *Inputs*: the
-//! claim and its cancel token. *Bound*: as many as there are claims for this node. *Ends* with its
-//! report handed to `courier`.
+//! claim and its cancel token. *Bound*: the places of its executor (`places`), else as many as
+//! there are claims for this node. *Ends* with its report handed to `courier`.
 //! A run stays in `live` until its report is acknowledged, so that a claim sent twice starts once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +20,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::packing;
+use super::places::Places;
 use super::starts::{Start, Starts};
 use crate::kernel::model::{Execution, ExecutionId, ExecutionState, Job, JobName};
 use crate::kernel::state::{Claim, Report};
@@ -112,6 +113,8 @@ pub struct Runs {
     reports: mpsc::UnboundedSender<Report>,
     /// By fencing token: unique for every claim of the cluster.
     live: Mutex<ByToken<Known>>,
+    /// Of executors whose runs are bounded on this node. Not looked at while `live` is locked.
+    pub(super) places: Vec<Places<Start>>,
     ended: Notify,
 }
 
@@ -127,7 +130,8 @@ impl Runs {
     ) -> Self {
         let starts = Starts::new(runtime.metrics().num_workers());
         let live = Mutex::default();
-        Self { executors, clock, runtime, starts, reports, live, ended: Notify::new() }
+        let (places, ended) = (Vec::new(), Notify::new());
+        Self { executors, clock, runtime, starts, reports, live, places, ended }
     }
 
     /// Starts claims, each at its instant, but for those that have been started before. Returns at
@@ -145,7 +149,15 @@ impl Runs {
             }
         }
         drop(live);
+        self.admit(&mut starts);
         self.begin(starts);
+    }
+
+    /// Notes that a run begins at `at`, later than it was to.
+    pub(super) fn begins_at(&self, token: u64, at: Timestamp) {
+        if let Some(known) = self.lock().get_mut(&token) {
+            known.execution.started_at = at;
+        }
     }
 
     /// Makes everything that a run needs; `None` if it is not live.
@@ -182,12 +194,16 @@ impl Runs {
         if let Some(ends) = ends {
             ends.cancel.cancel();
         }
+        self.end_waiting(token);
     }
 
     /// Asks every run for its end.
     pub fn cancel_all(&self) {
         for run in self.lock().values_mut() {
             run.ends().cancel.cancel();
+        }
+        for token in self.waiting() {
+            self.end_waiting(token);
         }
     }
 
@@ -213,14 +229,23 @@ impl Runs {
         self.ended.notify_waiters();
     }
 
-    /// Returns the runs that have not ended, ordered by their claims.
+    /// Returns the runs that have begun, or are about to, and not ended, ordered by their claims.
     pub fn running(&self) -> Vec<LiveRun> {
+        let waiting: BTreeSet<u64> = self.waiting().collect();
         let mut live = self.lock();
-        let running = live.values_mut().filter(|run| !run.has_ended());
+        let is_running =
+            |run: &&mut Known| !run.has_ended() && !waiting.contains(&run.execution.token);
+        let running = live.values_mut().filter(is_running);
         let mut running: Vec<LiveRun> = running.map(Known::live).collect();
         drop(live);
         running.sort_unstable_by_key(|run| run.execution.token);
         running
+    }
+
+    /// Returns how many runs have begun, or are about to, and not ended.
+    pub fn running_count(&self) -> usize {
+        let waiting = self.waiting_count();
+        self.lock().values().filter(|run| !run.has_ended()).count().saturating_sub(waiting)
     }
 
     /// Returns the run with this fencing token, if its report is still to be acknowledged.

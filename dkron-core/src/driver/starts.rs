@@ -157,29 +157,35 @@ impl Runs {
     /// Begins a run; one that does not end at once goes on in a task of its own.
     async fn take_first_step(self: &Arc<Self>, start: Start) {
         let Start { token, job, .. } = start;
-        let Some((context, run)) = self.prepare(token, Arc::clone(&job)) else { return };
+        let Some((context, run)) = self.prepare(token, Arc::clone(&job)) else {
+            return self.leave(&job.executor);
+        };
         let begun = catch_unwind(AssertUnwindSafe(|| self.executors.run(&job.executor, context)));
-        let Ok(mut work) = begun else { return self.finish(run, panicked()) };
+        let Ok(mut work) = begun else {
+            self.finish(run, panicked());
+            return self.leave(&job.executor);
+        };
         // The turn of a starter is measured by the clock, not by what its runs have used up.
         let mut step = pin!(unconstrained(AssertUnwindSafe(&mut work).catch_unwind()));
         let step = poll_fn(|context| Poll::Ready(step.as_mut().poll(context))).await;
         match step {
-            Poll::Ready(end) => self.ended(run, work, end.unwrap_or_else(|_| panicked())),
+            Poll::Ready(end) => self.ended(&job, run, work, end.unwrap_or_else(|_| panicked())),
             Poll::Pending => {
                 let runs = Arc::clone(self);
                 self.runtime.spawn(async move {
                     let end = AssertUnwindSafe(&mut work).catch_unwind().await;
-                    runs.ended(run, work, end.unwrap_or_else(|_| panicked()));
+                    runs.ended(&job, run, work, end.unwrap_or_else(|_| panicked()));
                 });
             }
         }
     }
 
-    /// Lets go of a run that is over, and reports it.
-    fn ended(&self, run: Run, work: RunFuture, end: RunEnd) {
+    /// Lets go of a run that is over, reports it, and gives its place to the next.
+    fn ended(self: &Arc<Self>, job: &Job, run: Run, work: RunFuture, end: RunEnd) {
         // Should it object, it is over all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
         self.finish(run, end);
+        self.leave(&job.executor);
     }
 }
 

@@ -13,9 +13,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::kernel::model::{Cause, JobName};
 use crate::kernel::state::{Event, JobChange};
 use crate::kernel::time::Timestamp;
-
-/// Events a follower may lag behind before it loses the oldest, and is told so.
-const EVENTS_BEHIND_MAX: usize = 4_096;
+use crate::limits::EVENTS_BEHIND_MAX;
 
 /// Fans events out: to followers of everything, and to those who wait for the end of one fire.
 pub struct Watch {

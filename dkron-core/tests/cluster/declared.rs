@@ -1,5 +1,6 @@
 //! Jobs that a program declares as its own.
 
+use dkron_core::limits::DECLARED_JOBS_MAX;
 use dkron_core::{Applied, Cluster, ErrorKind, Job};
 
 use crate::support::{by_hand, in_memory, set};
@@ -83,5 +84,28 @@ async fn a_child_may_be_declared_before_its_parent() {
 
     assert_eq!(applied.created, 2);
     assert_eq!(pruned.pruned, 2, "a tree that goes as a whole may go");
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn more_jobs_than_one_declaration_takes_are_refused_with_what_to_do() {
+    let cluster = in_memory("declared-many").await;
+    let many = |count: usize| {
+        let names: Vec<String> = (0..count).map(|number| format!("j{number}")).collect();
+        jobs(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let mut large = many(40);
+    for job in &mut large {
+        job.executor_config.insert("payload".to_owned(), "x".repeat(1_000_000));
+    }
+
+    for too_much in [many(DECLARED_JOBS_MAX + 1), large] {
+        let error = cluster.apply("shop", too_much, true).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(!error.may_have_happened());
+        assert!(error.message().contains("each under a tag of its own"), "{}", error.report());
+    }
+
+    assert_eq!(cluster.jobs_count().unwrap(), 0);
     cluster.shutdown().await.unwrap();
 }

@@ -53,7 +53,7 @@ fn processes(id: &ExecutionId) -> Vec<i32> {
 async fn wrote(cluster: &Cluster, text: &str) {
     let has_written = async {
         loop {
-            let running = cluster.running().unwrap();
+            let running = cluster.running(4_096).unwrap();
             let is_there = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(text);
             if running.iter().any(|running| is_there(&running.output.bytes)) {
                 return;

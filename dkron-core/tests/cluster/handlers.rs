@@ -126,15 +126,16 @@ async fn what_a_handler_writes_is_seen_while_it_runs() {
 
     let under_way = cluster.run("talk").await.unwrap();
     halt.reached().await;
-    let running = cluster.running().unwrap();
+    let running = cluster.running(5).unwrap();
     halt.release();
     let executions = within("the end", under_way.wait()).await.unwrap();
 
     assert_eq!(running.len(), 1);
-    assert_eq!(running[0].output.bytes, b"half way\n");
+    assert_eq!(running[0].output.bytes, b" way\n", "the last of it");
+    assert_eq!(running[0].output.bytes_total, 9);
     assert_eq!(running[0].progress, Some((0.5, "half way".to_owned())));
     assert_eq!(output(&cluster, &executions[0]), "half way\ndone");
-    assert!(cluster.running().unwrap().is_empty());
+    assert!(cluster.running(0).unwrap().is_empty());
     cluster.shutdown().await.unwrap();
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::serve::Listener;
+use dkron_core::limits::HTTP_CONNECTIONS_MAX;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,8 +19,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Of the files that the process may open, the part that connections may take.
 const FILES_DIVISOR: u64 = 2;
-/// How many are held at most, however many files there may be.
-const CONNECTIONS_MAX: u64 = 16_384;
 /// How many are held at least, however few.
 const CONNECTIONS_MIN: u64 = 16;
 
@@ -45,7 +44,7 @@ impl BoundedListener {
 /// Returns how many connections this process can afford.
 pub(super) fn affordable() -> usize {
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
-    let connections = (files / FILES_DIVISOR).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
+    let connections = (files / FILES_DIVISOR).clamp(CONNECTIONS_MIN, HTTP_CONNECTIONS_MAX);
     usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS)
 }
 
@@ -138,7 +137,7 @@ mod tests {
     fn connections_leave_files_for_others() {
         let (files, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         let affordable = affordable() as u64;
-        assert!((CONNECTIONS_MIN..=CONNECTIONS_MAX).contains(&affordable), "{affordable}");
+        assert!((CONNECTIONS_MIN..=HTTP_CONNECTIONS_MAX).contains(&affordable), "{affordable}");
         assert!(
             affordable <= files / 2 || affordable == CONNECTIONS_MIN,
             "{affordable} of {files}"

@@ -131,6 +131,9 @@ async fn start_node(settings: &Settings) -> Result<Cluster, Error> {
         .datacenter(&settings.datacenter)
         .server_timezone(settings.server_zone.name())
         .shutdown_timeout(settings.shutdown_timeout);
+    if let Some(runs) = settings.shell_runs {
+        config = config.shell_runs(runs);
+    }
     // As in Dkron, what a node says of itself wins silently over what a file says of it.
     let is_own = |key: &String| !Config::RESERVED_TAGS.contains(&key.as_str());
     for (key, value) in settings.tags.iter().filter(|(key, _)| is_own(key)) {

@@ -11,6 +11,9 @@ use crate::go_json::{Layout, Writer};
 /// What Dkron's lists carry: how many there are in all.
 pub(super) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
+/// What the list of what runs carries: how many executions wait for a place on this node.
+pub(super) const WAITING_COUNT: HeaderName = HeaderName::from_static("x-dkron-waiting-count");
+
 /// What the answer to a failed write carries if the write may have taken effect all the same.
 pub(super) const MAY_HAVE_HAPPENED: HeaderName =
     HeaderName::from_static("x-dkron-may-have-happened");

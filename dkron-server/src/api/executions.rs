@@ -11,7 +11,9 @@ use dkron_core::{
 };
 
 use super::Api;
-use super::answer::{TOTAL_COUNT, empty, failure, json, json_body, layout, text, with_header};
+use super::answer::{
+    TOTAL_COUNT, WAITING_COUNT, empty, failure, json, json_body, layout, text, with_header,
+};
 use super::job_json::write_job;
 use super::pieces::{Piece, Pieces, blocking, body_of};
 use super::query::Query;
@@ -96,11 +98,11 @@ pub(super) async fn delete(api: Arc<Api>, job: &str, query: Query) -> Response {
 pub(super) async fn busy(api: Arc<Api>, query: &Query) -> Response {
     // Thousands may run, each with its output.
     let running = blocking(move || {
-        let mut running = api.cluster.running()?;
+        let mut running = api.cluster.running(BUSY_OUTPUT_BYTES)?;
         running.sort_by_key(|run| (run.execution.started_at, run.execution.id.due_ns));
-        Ok(running)
+        Ok((running, api.cluster.health().waiting))
     });
-    let running = match running.await {
+    let (running, waiting) = match running.await {
         Ok(running) => running,
         Err(error) => return failure(&error),
     };
@@ -108,13 +110,13 @@ pub(super) async fn busy(api: Arc<Api>, query: &Query) -> Response {
         json.begin_array();
         for run in &running {
             json.begin_object();
-            let output = last(&run.output.bytes, BUSY_OUTPUT_BYTES);
-            write_fields(json, &run.execution, output, Zone::UTC);
+            write_fields(json, &run.execution, &run.output.bytes, Zone::UTC);
             json.end_object();
         }
         json.end_array();
     });
-    with_header(response, TOTAL_COUNT, &running.len().to_string())
+    let response = with_header(response, TOTAL_COUNT, &running.len().to_string());
+    with_header(response, WAITING_COUNT, &waiting.to_string())
 }
 
 fn find(api: &Api, job: &str, id: &ExecutionId) -> Result<Option<(Execution, Vec<u8>)>, Error> {

@@ -7,6 +7,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use dkron_core::limits::HTTP_JOB_BODY_BYTES_MAX;
 use dkron_core::{Error, ErrorKind, JobView, WriteJob};
 use futures_util::StreamExt as _;
 
@@ -17,9 +18,6 @@ use super::job_check::{CheckedJob, JobRefusal};
 use super::job_json::{NoProcessors, write_job, write_job_with};
 use super::percent::percent_encode;
 use super::query::Query;
-
-/// Largest body of a job write, in bytes: a job of the greatest size, escaped.
-pub(super) const JOB_BODY_BYTES_MAX: usize = 4 << 20;
 
 /// Dkron's word for a parent that does not exist.
 const NO_PARENT: &str = "specified parent job not found";
@@ -106,10 +104,10 @@ pub(super) fn show(api: &Api, job: &str, query: &Query) -> Response {
 /// One that says it is too long is refused before it is read.
 async fn receive(body: Body, wait_max: Duration) -> Result<Vec<u8>, (StatusCode, String)> {
     let too_large = || {
-        let why = format!("a job has at most {JOB_BODY_BYTES_MAX} bytes");
+        let why = format!("a job has at most {HTTP_JOB_BODY_BYTES_MAX} bytes");
         (StatusCode::PAYLOAD_TOO_LARGE, why)
     };
-    if body.size_hint().lower() > JOB_BODY_BYTES_MAX as u64 {
+    if body.size_hint().lower() > HTTP_JOB_BODY_BYTES_MAX as u64 {
         return Err(too_large());
     }
     let mut received = Vec::new();
@@ -121,7 +119,7 @@ async fn receive(body: Body, wait_max: Duration) -> Result<Vec<u8>, (StatusCode,
     while let Some(chunk) = tokio::time::timeout(wait_max, chunks.next()).await.map_err(stalled)? {
         let torn = "Unable to parse payload: the body is not transferred as its headers say.";
         let chunk = chunk.map_err(|_| (StatusCode::BAD_REQUEST, torn.to_owned()))?;
-        if received.len() + chunk.len() > JOB_BODY_BYTES_MAX {
+        if received.len() + chunk.len() > HTTP_JOB_BODY_BYTES_MAX {
             return Err(too_large());
         }
         received.extend_from_slice(&chunk);

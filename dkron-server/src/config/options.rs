@@ -63,7 +63,7 @@ const fn missing(
 }
 
 /// Every option, by name.
-pub const OPTIONS: [Opt; 48] = [
+pub const OPTIONS: [Opt; 49] = [
     works(
         "advertise-addr",
         OptKind::Text,
@@ -199,6 +199,12 @@ pub const OPTIONS: [Opt; 48] = [
         "How long a failed node is tried again",
     ),
     works("server", OptKind::Bool, "false", "Take part in the cluster and serve the API"),
+    works(
+        "shell-runs",
+        OptKind::Number,
+        "0",
+        "Commands that run at once, further ones wait; 0 = 1024, or a third of the open files",
+    ),
     works(
         "shutdown-timeout",
         OptKind::Duration,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dkron_core::limits::RUNS_MAX;
 use dkron_core::parse_go_bool;
 
 use super::address::{self, HostPort, InterfaceAddress};
@@ -53,6 +54,12 @@ impl Reader<'_> {
             self.fault(name, &format!("\"{text}\" must be a number within {min}..={max}"));
             *min
         })
+    }
+
+    pub(super) fn shell_runs(&mut self) -> Option<usize> {
+        let runs_max = u32::try_from(RUNS_MAX).unwrap_or(u32::MAX);
+        let runs = usize::try_from(self.number("shell-runs", 0..=runs_max)).unwrap_or(RUNS_MAX);
+        (runs > 0).then_some(runs)
     }
 
     pub(super) fn duration(&mut self, name: &str) -> Duration {

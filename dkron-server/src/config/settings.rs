@@ -47,6 +47,8 @@ pub struct Settings {
     pub tags: BTreeMap<String, String>,
     /// Least level of log lines.
     pub log_level: LogLevel,
+    /// How many commands run at once; `None` = as many as the library chooses.
+    pub shell_runs: Option<usize>,
     /// How long a stop waits for running jobs.
     pub shutdown_timeout: Duration,
     /// The zone of schedules that name none.
@@ -138,6 +140,7 @@ impl Settings {
             region: reader.text("region"),
             tags: reader.tags(),
             log_level: log_level.unwrap_or_default(),
+            shell_runs: reader.shell_runs(),
             shutdown_timeout: reader.duration("shutdown-timeout"),
             server_zone: server_zone::server_zone(tz),
         };
@@ -228,13 +231,22 @@ mod tests {
             ("tag", &["a=b", "nonsense"]),
             ("http-addr", &["{{ Nothing }}"]),
             ("shutdown-timeout", &["5"]),
+            ("shell-runs", &["65537"]),
         ])
         .unwrap_err();
-        for wanted in ["--rpc-port", "--server", "'nonsense'", "--http-addr", "--shutdown-timeout"]
+        for wanted in
+            ["rpc-port", "server", "'nonsense'", "http-addr", "shutdown-timeout", "shell-runs"]
         {
             assert!(faults.to_string().contains(wanted), "{wanted} in {faults}");
         }
-        assert_eq!(faults.0.len(), 5);
+        assert_eq!(faults.0.len(), 6);
+    }
+
+    #[test]
+    fn commands_are_bounded_as_asked_or_as_the_library_chooses() {
+        for (given, want) in [("0", None), ("1", Some(1)), ("65536", Some(65_536))] {
+            assert_eq!(read(&[("shell-runs", &[given])]).unwrap().shell_runs, want);
+        }
     }
 
     #[test]

@@ -43,3 +43,4 @@ mod weight;
 pub(crate) use config::ConsensusConfig;
 pub(crate) use handle::{Applied, Consensus};
 pub(crate) use leadership::Leadership;
+pub(crate) use weight::weight_of_job;

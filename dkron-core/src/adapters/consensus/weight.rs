@@ -28,7 +28,8 @@ pub fn weight_of(envelope: &Envelope) -> usize {
     COMMAND_BYTES + large
 }
 
-fn weight_of_job(job: &Job) -> usize {
+/// Returns about how many bytes a job takes in the log.
+pub fn weight_of_job(job: &Job) -> usize {
     let texts = [&job.displayname, &job.timezone, &job.schedule, &job.owner, &job.owner_email];
     let texts: usize = texts.iter().map(|text| text.len()).sum();
     let processors: usize = job.processors.values().map(weight_of_map).sum();

@@ -19,6 +19,7 @@
 //!
 //! May use: `ports`, `kernel::{model, time}`, `limits`, `error`.
 
+mod files;
 #[cfg(feature = "testing")]
 pub mod fuzzed;
 mod handler;
@@ -30,6 +31,7 @@ mod set;
 mod shell;
 mod system_error;
 
+pub(crate) use files::runs_within_files;
 pub use handler::HandlerContext;
 pub(crate) use handler::HandlerRegistry;
 pub(crate) use http::HttpExecutor;

@@ -1,11 +1,16 @@
 //! Plans for what follows a run: further attempts, and runs of children.
 
+use std::ops::ControlFlow;
+
 use super::desk::{Desk, S, at, check, job, line, name, node};
+use super::{ManualRun, ManualRunError, plan_manual};
 use crate::kernel::model::{
     Cause, ConcurrencyPolicy, ExecutionState, Job, PlacementPolicy, RetryBackoff,
 };
-use crate::kernel::state::{Command, DueKind, Event};
-use crate::limits::RETRY_NODE_WAIT_MAX;
+use crate::kernel::state::{
+    Command, DueKind, Event, KeyRange, MemoryTables, Order, Table, TableError, Tables,
+};
+use crate::limits::{RETRY_NODE_WAIT_MAX, RUNS_MAX};
 
 #[test]
 fn a_retry_goes_to_its_node_or_to_another_capable_one() {
@@ -141,4 +146,51 @@ fn causes_of_fires_are_told_apart() {
     assert!(matches!(&events[0], Event::Claimed(claim) if claim.execution.cause == Cause::Manual));
 
     check(&desk.decide("00:01:00"), &["00:01:00 skip 1 to 00:01:00 Forbidden -> 00:02:00"]);
+}
+
+/// A state in which so many executions run.
+struct Running<'a>(&'a MemoryTables, u64);
+
+impl Tables for Running<'_> {
+    fn get_with<R>(
+        &self,
+        table: Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, TableError> {
+        self.0.get_with(table, key, read)
+    }
+
+    fn walk(
+        &self,
+        table: Table,
+        range: KeyRange<'_>,
+        order: Order,
+        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), TableError> {
+        self.0.walk(table, range, order, visit)
+    }
+
+    fn len(&self, table: Table) -> Result<u64, TableError> {
+        if table == Table::Running { Ok(self.1) } else { self.0.len(table) }
+    }
+}
+
+#[test]
+fn a_run_by_hand_is_refused_while_as_many_executions_run_as_may() {
+    let desk = Desk::with([job("a", "@manually")]);
+    let run = ManualRun {
+        job: &name("a"),
+        now: desk.now,
+        nodes: &desk.nodes,
+        region: "global",
+        seed: 1,
+        is_forced: true,
+    };
+    let running = |count| Running(&desk.tables, count);
+    assert!(plan_manual(&running(RUNS_MAX as u64 - 1), &run).is_ok());
+
+    let refused = plan_manual(&running(RUNS_MAX as u64), &run);
+
+    assert_eq!(refused, Err(ManualRunError::Overloaded { job: name("a"), runs_max: RUNS_MAX }));
 }

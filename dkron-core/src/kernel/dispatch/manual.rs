@@ -4,8 +4,9 @@ use super::facts;
 use super::random::SplitMix64;
 use super::targets::Candidates;
 use crate::kernel::model::{JobName, NodeView};
-use crate::kernel::state::{Fire, TableError, Tables, Verdict};
+use crate::kernel::state::{Fire, TableError, Tables, Verdict, query};
 use crate::kernel::time::Timestamp;
+use crate::limits::RUNS_MAX;
 
 /// Who asks for a run, where and when.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,14 @@ pub enum ManualRunError {
         /// What was asked for, in words.
         wanted: String,
     },
+    /// As many executions run as may.
+    #[error("cannot run job \"{job}\" now: {runs_max} executions run already, no more may")]
+    Overloaded {
+        /// Its name.
+        job: JobName,
+        /// The limit, [`limits::RUNS_MAX`](crate::limits::RUNS_MAX).
+        runs_max: usize,
+    },
     /// The state cannot be read.
     #[error("read the job to run")]
     Table(#[source] TableError),
@@ -71,6 +80,9 @@ pub fn plan_manual(view: &impl Tables, run: &ManualRun<'_>) -> Result<Fire, Manu
     };
     if facts.job.disabled && facts.job.parent_job.is_none() {
         return Err(ManualRunError::Disabled { job });
+    }
+    if query::running_count(view).map_err(ManualRunError::Table)? >= RUNS_MAX as u64 {
+        return Err(ManualRunError::Overloaded { job, runs_max: RUNS_MAX });
     }
     let mut random = SplitMix64::for_fire(run.seed, &job, run.now);
     let chosen = Candidates::new(run.nodes, run.region).choose(&facts.job, &mut random);

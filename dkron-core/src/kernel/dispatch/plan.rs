@@ -24,6 +24,9 @@ use crate::limits::{
 /// The least difference between two instants.
 const TICK: Duration = Duration::from_nanos(1);
 
+/// Rows read at a time at least: many may be held in front of the one that is wanted.
+const ROWS_READ_MIN: usize = 256;
+
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
@@ -98,12 +101,13 @@ fn rows_to_decide(
     waiting: &WaitingRows,
 ) -> Result<Vec<DueRow>, TableError> {
     let Circumstances { now, horizon, decisions_max, .. } = *circumstances;
+    let step = decisions_max.max(ROWS_READ_MIN);
     let mut rows: Vec<DueRow> = Vec::new();
     let (mut after, mut walked) = (None, 0);
     loop {
-        let found = query::due_rows(view, after.as_ref(), horizon, decisions_max)?;
+        let found = query::due_rows(view, after.as_ref(), horizon, step)?;
         walked += found.len();
-        let is_last = found.len() < decisions_max || walked >= DUE_ROWS_WALKED_MAX;
+        let is_last = found.len() < step || walked >= DUE_ROWS_WALKED_MAX;
         after = found.last().cloned();
         rows.extend(found.into_iter().filter(|row| !waiting.holds(row, now)));
         if is_last || rows.len() >= decisions_max {

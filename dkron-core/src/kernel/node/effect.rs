@@ -83,6 +83,12 @@ pub enum Observation {
         /// How late the earliest of them was when decided; zero if it was ahead of its instant.
         late: Duration,
     },
+    /// As many executions run as may
+    /// ([`limits::RUNS_MAX`](crate::limits::RUNS_MAX)): what is due waits until some have ended.
+    Overloaded {
+        /// How many run.
+        running: u64,
+    },
     /// Executions are being closed: lost ones, and claims that must not start.
     Closing {
         /// How many.

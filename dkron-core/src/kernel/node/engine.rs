@@ -19,6 +19,9 @@ pub struct EngineConfig {
     pub region: String,
     /// The zone in which schedules are read that name none.
     pub server_zone: Zone,
+    /// How many executions may run in the whole cluster before no more are claimed, about:
+    /// [`limits::RUNS_MAX`](crate::limits::RUNS_MAX).
+    pub runs_max: usize,
 }
 
 /// The decisions of one node.
@@ -28,6 +31,7 @@ pub struct EngineConfig {
 #[derive(Debug)]
 pub struct Engine {
     region: String,
+    runs_max: usize,
     clock: EngineClock,
     nodes: Nodes,
     schedules: Schedules,
@@ -45,6 +49,7 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Self {
         Self {
             region: config.region,
+            runs_max: config.runs_max,
             clock: EngineClock::new(),
             nodes: Nodes::default(),
             schedules: Schedules::new(config.server_zone),
@@ -112,6 +117,7 @@ impl Engine {
             nodes: &self.nodes,
             views: nodes,
             region: &self.region,
+            runs_max: self.runs_max,
             schedules: &mut self.schedules,
             start_ahead: self.start_ahead,
             effects,

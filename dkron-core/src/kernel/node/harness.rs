@@ -19,7 +19,7 @@ use crate::kernel::state::{
     StoredOutput, apply, query,
 };
 use crate::kernel::time::{Timestamp, Zone};
-use crate::limits::COMMANDS_PER_ENTRY_MAX;
+use crate::limits::{COMMANDS_PER_ENTRY_MAX, RUNS_MAX};
 
 pub(super) const S: Duration = Duration::from_secs(1);
 pub(super) const MS: Duration = Duration::from_millis(1);
@@ -577,5 +577,9 @@ impl World {
 }
 
 fn engine() -> Engine {
-    Engine::new(EngineConfig { region: "global".to_owned(), server_zone: Zone::UTC })
+    Engine::new(EngineConfig {
+        region: "global".to_owned(),
+        server_zone: Zone::UTC,
+        runs_max: RUNS_MAX,
+    })
 }

@@ -15,6 +15,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// Its upper bound, and how often the engine wants to look at the clock while a round is open.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// The pause while as many executions run as may.
+const OVERLOAD_PAUSE: Duration = Duration::from_millis(100);
+
 /// Fires of one instant that are counted, to know how long ahead to decide them.
 const BURST_COUNTED_MAX: usize = 1 << 15;
 /// How wide an instant is, for that purpose.
@@ -28,6 +31,8 @@ pub(super) struct Rounds {
     open: Option<OpenRound>,
     pause: Option<Pause>,
     burst: Option<Burst>,
+    /// As many executions run as may: no more are claimed.
+    is_overloaded: bool,
 }
 
 #[derive(Debug)]
@@ -93,6 +98,12 @@ impl Term {
         if first > horizon {
             return Ok(Vec::new());
         }
+        let room = self.room(scene)?;
+        if room == 0 {
+            // What is due stays due: it falls due while somebody watches, so it is not missed.
+            self.rounds.pause = Some(Pause { from: scene.clock.shown(), span: OVERLOAD_PAUSE });
+            return Ok(Vec::new());
+        }
         let circumstances = Circumstances {
             nodes: scene.views,
             region: scene.region,
@@ -100,7 +111,7 @@ impl Term {
             now,
             horizon,
             seed: self.seed,
-            decisions_max: FIRES_PER_ROUND_MAX,
+            decisions_max: FIRES_PER_ROUND_MAX.min(room),
         };
         let plan = plan_due(scene.view, scene.schedules, &circumstances, &self.waiting)?;
         let is_idle = plan.fires.is_empty() && plan.waiting.is_empty();
@@ -119,6 +130,19 @@ impl Term {
             scene.note(planned(&plan.fires, now));
         }
         Ok(plan.fires.into_iter().map(|fire| Command::Fire(Box::new(fire))).collect())
+    }
+
+    /// Returns how many more executions may run, about: a fire may have several targets. Says so
+    /// when none may any more.
+    fn room<T: Tables>(&mut self, scene: &mut Scene<'_, T>) -> Result<usize, TableError> {
+        let running = query::running_count(scene.view)?;
+        let room = scene.runs_max.saturating_sub(usize::try_from(running).unwrap_or(usize::MAX));
+        let is_overloaded = room == 0;
+        if is_overloaded && !self.rounds.is_overloaded {
+            scene.note(Observation::Overloaded { running });
+        }
+        self.rounds.is_overloaded = is_overloaded;
+        Ok(room)
     }
 
     /// Takes in what became of a round; answers to other rounds than the open one are of no use.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::Observation;
 use super::harness::{MIN, MS, S, World, every, forbid, job, name};
+use super::{Engine, EngineConfig, Observation};
 use crate::kernel::model::{CatchUpPolicy, Job, SkipReason};
+use crate::kernel::state::query;
+use crate::kernel::time::Zone;
 
 #[test]
 fn no_capable_node_is_recorded_at_the_instant_and_not_before() {
@@ -81,4 +83,33 @@ fn a_change_of_leader_in_the_middle_of_a_round_loses_and_doubles_nothing() {
         assert_eq!(world.skips, [], "seed {seed}");
         assert_eq!(world.claims.len(), fires.len(), "seed {seed}");
     }
+}
+
+#[test]
+fn while_as_many_executions_run_as_may_starts_are_delayed_and_none_is_lost() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    let (region, server_zone) = ("global".to_owned(), Zone::UTC);
+    world.engine = Engine::new(EngineConfig { region, server_zone, runs_max: 10 });
+    world.tell_nodes();
+    world.lead();
+    for number in 0..25 {
+        let text = format!("a{number:02}");
+        world.run_time.insert(name(&text), 4 * S);
+        world.set(job(&text, "0 * * * * *"));
+    }
+
+    for (at, started) in [("00:01:03", 10), ("00:01:07", 20), ("00:01:30", 25)] {
+        world.run_until(&format!("2030-01-01T{at}Z"));
+        assert_eq!(world.starts.len(), started, "at {at}");
+        assert!(query::running_count(&world.tables).unwrap() <= 10);
+    }
+    world.run_until("2030-01-01T00:03:30Z");
+
+    for number in 0..25 {
+        let fires = every(MIN, "2030-01-01T00:01:00Z", "2030-01-01T00:03:30Z");
+        world.check_outcomes(&format!("a{number:02}"), &fires);
+    }
+    assert_eq!(world.skips, []);
+    let is_told = |note: &&Observation| matches!(note, Observation::Overloaded { running: 10 });
+    assert!(world.notes.iter().any(|note| is_told(&note)));
 }

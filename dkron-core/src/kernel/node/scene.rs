@@ -16,6 +16,7 @@ pub(super) struct Scene<'a, T> {
     pub(super) nodes: &'a Nodes,
     pub(super) views: &'a [NodeView],
     pub(super) region: &'a str,
+    pub(super) runs_max: usize,
     pub(super) schedules: &'a mut Schedules,
     /// How long before their instants claims are handed out.
     pub(super) start_ahead: Duration,

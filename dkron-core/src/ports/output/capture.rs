@@ -77,7 +77,12 @@ impl OutputCapture {
 
     /// Returns what a run that is still going on has written.
     pub fn snapshot(&self) -> CapturedOutput {
-        captured(&self.lock().tail, None)
+        self.tail(limits::OUTPUT_BYTES_MAX)
+    }
+
+    /// Returns the last `bytes_max` bytes of what a run that is still going on has written.
+    pub fn tail(&self, bytes_max: usize) -> CapturedOutput {
+        captured(&self.lock().tail, None, bytes_max)
     }
 
     /// Returns whether the run has ended.
@@ -91,7 +96,7 @@ impl OutputCapture {
     pub fn finish(&self, error: Option<&str>) -> CapturedOutput {
         let mut state = self.lock();
         state.is_over = true;
-        let output = captured(&state.tail, error);
+        let output = captured(&state.tail, error, limits::OUTPUT_BYTES_MAX);
         drop(state);
         self.news.notify_waiters();
         output
@@ -130,8 +135,8 @@ impl Output for OutputCapture {
     }
 }
 
-/// Puts the error in front of the last bytes.
-fn captured(tail: &Tail, error: Option<&str>) -> CapturedOutput {
+/// Puts the error in front of the last bytes: `bytes_max` in all.
+fn captured(tail: &Tail, error: Option<&str>, bytes_max: usize) -> CapturedOutput {
     let mut bytes = Vec::new();
     if let Some(error) = error {
         let kept = cut(error, limits::ERROR_TEXT_BYTES_MAX);
@@ -142,7 +147,7 @@ fn captured(tail: &Tail, error: Option<&str>) -> CapturedOutput {
         }
         bytes.push(b'\n');
     }
-    let room = limits::OUTPUT_BYTES_MAX.saturating_sub(bytes.len());
+    let room = bytes_max.saturating_sub(bytes.len());
     let error_bytes = bytes.len();
     tail.append_last(room, &mut bytes);
     let kept_bytes = (bytes.len() - error_bytes) as u64;
@@ -196,6 +201,17 @@ mod tests {
         assert_eq!(output.bytes.len(), 256_000);
         assert!(output.bytes.ends_with(b"aaabcd"));
         assert_eq!((output.bytes_total, output.bytes_dropped), (256_003, 3));
+    }
+
+    #[test]
+    fn of_a_run_that_goes_on_no_more_is_copied_than_is_asked_for() {
+        let capture = OutputCapture::new();
+        capture.writer().write(b"0123456789");
+
+        for (bytes_max, want) in [(0, &b""[..]), (4, b"6789"), (99, b"0123456789")] {
+            let tail = capture.tail(bytes_max);
+            assert_eq!((&tail.bytes[..], tail.bytes_total), (want, 10));
+        }
     }
 
     #[test]

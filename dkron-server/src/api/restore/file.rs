@@ -7,14 +7,13 @@ use std::time::Duration;
 use axum::extract::Multipart;
 use axum::extract::multipart::Field;
 use axum::http::StatusCode;
-use dkron_core::limits::{RESTORE_FILE_BYTES_MAX, RESTORE_JOBS_MAX};
+use dkron_core::limits::{HTTP_JOB_BODY_BYTES_MAX, RESTORE_FILE_BYTES_MAX, RESTORE_JOBS_MAX};
 use dkron_core::{Error, JobName, Zone};
 
 use super::order::Order;
 use super::spool::{Extent, Spool, SpoolReader, is_full};
 use crate::api::job_body::JobBody;
 use crate::api::job_check::{CheckedJob, JobRefusal};
-use crate::api::write::JOB_BODY_BYTES_MAX;
 use crate::go_json::{Elements, ElementsError};
 
 /// Name of the form's field.
@@ -186,7 +185,7 @@ impl Reader {
     fn new(server_zone: Zone, spool_dir: &Path) -> Result<Self, Refusal> {
         let spool = Spool::create(spool_dir).map_err(|error| Refusal::broken_spool(&error))?;
         let jobs = Jobs { entries: Vec::new(), places: HashMap::new(), spool, server_zone };
-        Ok(Self { elements: Elements::new(JOB_BODY_BYTES_MAX), jobs })
+        Ok(Self { elements: Elements::new(HTTP_JOB_BODY_BYTES_MAX), jobs })
     }
 
     /// Takes the next bytes of the file.
@@ -257,7 +256,7 @@ fn refusal(error: ElementsError<Refusal>) -> Refusal {
     match error {
         ElementsError::NotAnArray => Refusal::bad("the file is not a JSON array of jobs"),
         ElementsError::TooLong => {
-            Refusal::bad(format!("a job has at most {JOB_BODY_BYTES_MAX} bytes"))
+            Refusal::bad(format!("a job has at most {HTTP_JOB_BODY_BYTES_MAX} bytes"))
         }
         ElementsError::Refused(refusal) => refusal,
     }

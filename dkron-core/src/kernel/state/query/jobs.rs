@@ -78,6 +78,24 @@ pub fn declared(tables: &impl Tables, tag: &str) -> Result<Vec<JobName>, TableEr
     Ok(names)
 }
 
+/// Returns whether a program has declared more than `count` jobs. O(count).
+///
+/// # Errors
+///
+/// [`TableError`] if the store fails.
+pub fn has_declared_more(
+    tables: &impl Tables,
+    tag: &str,
+    count: usize,
+) -> Result<bool, TableError> {
+    let (of_tag, mut found) = (keys::rows_of(tag), 0_usize);
+    tables.walk(Table::Declared, of_tag.range(), Order::Ascending, |_, _| {
+        found += 1;
+        if found > count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found > count)
+}
+
 /// Returns a part of the jobs in name order, and how many match.
 ///
 /// Without a filter this costs a step for each job between the page and the nearer end of the list,

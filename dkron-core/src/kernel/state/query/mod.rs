@@ -23,7 +23,8 @@ pub use executions::{
 };
 pub use job::{JobView, children, definition, job, job_exists, revision, status};
 pub use jobs::{
-    Filter, JobRange, JobRow, declared, job_count, jobs_after, jobs_matching, jobs_page,
+    Filter, JobRange, JobRow, declared, has_declared_more, job_count, jobs_after, jobs_matching,
+    jobs_page,
 };
 
 /// A part of a list, and how long the list is.

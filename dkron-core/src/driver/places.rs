@@ -1,0 +1,155 @@
+//! Places for the runs of one executor: how many go on at once, and which wait for one.
+//!
+//! A run that finds no place waits for one, in the order of the claims; nothing is refused. What
+//! waits is bounded by the claims there are ([`limits::RUNS_MAX`](crate::limits::RUNS_MAX)).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Runs;
+use super::starts::Start;
+use crate::ports::RunEnd;
+
+/// The places of one executor, with the starts that wait for one.
+pub(super) struct Places<T> {
+    executor: &'static str,
+    runs_max: usize,
+    row: Mutex<Row<T>>,
+}
+
+/// Invariant: if anything waits, every place is taken.
+struct Row<T> {
+    taken: usize,
+    /// By fencing token, which grows with every claim.
+    waiting: BTreeMap<u64, T>,
+}
+
+impl<T> Places<T> {
+    /// Makes `runs_max` places, at least one.
+    fn new(executor: &'static str, runs_max: usize) -> Self {
+        let row = Mutex::new(Row { taken: 0, waiting: BTreeMap::new() });
+        Self { executor, runs_max: runs_max.max(1), row }
+    }
+
+    /// Takes a place and gives the start back; without one keeps it, and says how many wait then.
+    fn enter(&self, token: u64, start: T) -> Result<T, usize> {
+        let mut row = self.lock();
+        if row.taken < self.runs_max {
+            row.taken += 1;
+            return Ok(start);
+        }
+        row.waiting.insert(token, start);
+        Err(row.waiting.len())
+    }
+
+    /// Gives a place back; returns the start whose it is now, if one waits.
+    fn leave(&self) -> Option<T> {
+        let mut row = self.lock();
+        let next = row.waiting.pop_first().map(|(_, start)| start);
+        if next.is_none() {
+            row.taken = row.taken.saturating_sub(1);
+        }
+        next
+    }
+
+    /// Takes out a start that waits.
+    fn withdraw(&self, token: u64) -> Option<T> {
+        self.lock().waiting.remove(&token)
+    }
+
+    /// Returns the tokens of those that wait, first come first.
+    fn waiting(&self) -> Vec<u64> {
+        self.lock().waiting.keys().copied().collect()
+    }
+
+    /// Returns how many wait.
+    fn waiting_count(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Row<T>> {
+        // A panic while the lock was held leaves numbers that are still whole.
+        self.row.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Runs {
+    /// Bounds how many runs of an executor go on at once; more wait for a place.
+    #[must_use]
+    pub fn with_places(mut self, executor: &'static str, runs_max: usize) -> Self {
+        self.places.push(Places::new(executor, runs_max));
+        self
+    }
+
+    /// Returns how many runs wait for a place.
+    pub fn waiting_count(&self) -> usize {
+        self.places.iter().map(Places::waiting_count).sum()
+    }
+
+    /// Returns the tokens of the runs that wait for a place.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = u64> {
+        self.places.iter().flat_map(Places::waiting)
+    }
+
+    fn places_of(&self, executor: &str) -> Option<&Places<Start>> {
+        self.places.iter().find(|places| places.executor == executor)
+    }
+
+    /// Gives each start its place, and keeps those that have to wait for one.
+    pub(super) fn admit(&self, starts: &mut Vec<Start>) {
+        // Mostly nothing is bounded: then nothing is moved.
+        let has_places = |start: &mut Start| self.places_of(&start.job.executor).is_some();
+        let bounded: Vec<Start> = starts.extract_if(.., has_places).collect();
+        for start in bounded {
+            let Some(places) = self.places_of(&start.job.executor) else { continue };
+            match places.enter(start.token, start) {
+                Ok(start) => starts.push(start),
+                Err(1) => {
+                    let executor = places.executor;
+                    tracing::warn!(executor, "as many runs go on as may: further ones wait");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Gives the place of a run that has ended to the one that waits first.
+    pub(super) fn leave(self: &Arc<Self>, executor: &str) {
+        let Some(mut next) = self.places_of(executor).and_then(Places::leave) else { return };
+        next.at = self.clock.now();
+        self.begins_at(next.token, next.at);
+        self.begin(vec![next]);
+    }
+
+    /// Ends a run that waits for a place; nothing happens if it does not.
+    pub(super) fn end_waiting(&self, token: u64) {
+        let waiting = self.places.iter().find_map(|places| places.withdraw(token));
+        if let Some((_, run)) = waiting.and_then(|start| self.prepare(start.token, start.job)) {
+            self.finish(run, RunEnd::cancelled("before it started"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_finds_no_place_waits_in_the_order_of_the_claims() {
+        let places = Places::new("shell", 2);
+        assert_eq!(places.enter(1, "a"), Ok("a"));
+        assert_eq!(places.enter(2, "b"), Ok("b"));
+        assert_eq!(places.enter(5, "e"), Err(1));
+        assert_eq!(places.enter(3, "c"), Err(2));
+        assert_eq!(places.enter(4, "d"), Err(3));
+        assert_eq!((places.waiting(), places.waiting_count()), (vec![3, 4, 5], 3));
+
+        assert_eq!(places.withdraw(4), Some("d"));
+        assert_eq!(places.withdraw(1), None, "it does not wait");
+        assert_eq!([(); 4].map(|()| places.leave()), [Some("c"), Some("e"), None, None]);
+
+        assert_eq!(places.enter(6, "f"), Ok("f"));
+        assert_eq!(places.enter(7, "g"), Ok("g"));
+        assert_eq!(places.enter(8, "h"), Err(1), "places do not grow by being given back");
+    }
+}
