@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply_thread::Progress;
 use super::leadership::Leadership;
-use super::proposer::{Pending, ProposalQueue};
+use super::queue::ProposalQueue;
 use super::raft_types::{Peer, PeerId, Raft};
+use super::ticket::Pending;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::{Envelope, Event, Outcome};
 use crate::kernel::time::Timestamp;

@@ -32,12 +32,14 @@ mod open;
 #[cfg(test)]
 mod process_test;
 mod proposer;
+mod queue;
 mod raft_types;
 mod record;
 mod state_machine;
 #[cfg(test)]
 mod suite_test;
 mod tail;
+mod ticket;
 mod weight;
 
 pub(crate) use config::ConsensusConfig;

@@ -1,0 +1,120 @@
+//! Where callers put their commands, and where the proposer takes them out.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::ticket::{Gathered, Pending, Stage, Ticket};
+use super::weight::weight_of;
+use crate::error::{Error, ErrorKind};
+use crate::kernel::state::Envelope;
+use crate::limits::PROPOSAL_BYTES_QUEUED_MAX;
+
+/// Takes proposals. Clones lead to the same queue.
+#[derive(Clone)]
+pub struct ProposalQueue {
+    sender: mpsc::UnboundedSender<Proposal>,
+    bytes: Arc<AtomicUsize>,
+    is_closed: Arc<AtomicBool>,
+}
+
+/// Commands that wait, and whom to answer.
+pub(super) struct Proposal {
+    pub(super) commands: Vec<Envelope>,
+    pub(super) weight: usize,
+    pub(super) ticket: Arc<Ticket>,
+}
+
+impl ProposalQueue {
+    /// Makes a queue; the other end goes to a [`Proposer`](super::proposer::Proposer).
+    pub fn new() -> (Self, ProposalReceiver) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let bytes = Arc::default();
+        (Self { sender, bytes, is_closed: Arc::default() }, ProposalReceiver(receiver))
+    }
+
+    /// Puts commands into the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::LimitExceeded`] if too much waits already, [`ErrorKind::Stopped`] after
+    /// [`ProposalQueue::close`].
+    pub fn push(&self, commands: Vec<Envelope>) -> Result<Pending, Error> {
+        let stopped = || Error::new(ErrorKind::Stopped, "propose: the node has stopped");
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(stopped());
+        }
+        let weight = commands.iter().map(weight_of).sum();
+        let queued = self.bytes.fetch_add(weight, Ordering::AcqRel);
+        let (sender, answer) = oneshot::channel();
+        let stage = Arc::<Stage>::default();
+        let missing = commands.len();
+        let outcomes = Vec::with_capacity(missing);
+        let gathered = Gathered { outcomes, missing, under_way: 0, sender: Some(sender) };
+        let ticket = Arc::new(Ticket {
+            stage: Arc::clone(&stage),
+            weight,
+            bytes: Arc::clone(&self.bytes),
+            gathered: Mutex::new(gathered),
+        });
+        // The first that goes over the bound still passes: or one that is larger never would.
+        if queued > PROPOSAL_BYTES_QUEUED_MAX {
+            return Err(Error::new(
+                ErrorKind::LimitExceeded,
+                format!("propose: {queued} bytes of commands wait already"),
+            ));
+        }
+        let pending = Pending { answer, stage };
+        if commands.is_empty() {
+            ticket.succeed(&mut std::iter::empty(), 0);
+        } else {
+            let proposal = Proposal { commands, weight, ticket };
+            self.sender.send(proposal).map_err(|_| stopped())?;
+        }
+        Ok(pending)
+    }
+
+    /// Refuses what comes from now on.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+    }
+
+    /// Returns about how many bytes of commands wait or are under way.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
+    }
+}
+
+/// The end of the queue where proposals come out.
+pub struct ProposalReceiver(pub(super) mpsc::UnboundedReceiver<Proposal>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::state::Command;
+
+    /// A proposal that was handed over, and what its caller holds.
+    fn handed_over() -> (Pending, Proposal) {
+        let (queue, mut receiver) = ProposalQueue::new();
+        let command = Command::SetPaused { paused: true };
+        let pending = queue.push(vec![Envelope { request: None, command }]).unwrap();
+        let proposal = receiver.0.try_recv().unwrap();
+        assert!(proposal.ticket.begin_part());
+        proposal.ticket.end_part();
+        (pending, proposal)
+    }
+
+    #[test]
+    fn giving_up_at_the_moment_of_a_failure_says_what_the_failure_says() {
+        let check = |is_refused: bool, want: bool| {
+            let (mut pending, proposal) = handed_over();
+            proposal.ticket.fail(ErrorKind::NotLeader, "another node leads", is_refused);
+            assert_eq!(pending.give_up(), want, "refused: {is_refused}");
+            let answered = pending.answer.try_recv().unwrap().unwrap_err();
+            assert_eq!(answered.may_have_happened(), want, "refused: {is_refused}");
+        };
+        check(false, true);
+        check(true, false);
+    }
+}

@@ -1,0 +1,132 @@
+//! What becomes of one proposal: how far it has come, what it was answered, and whether it may have
+//! happened all the same.
+//!
+//! A proposal may be spread over several entries: its ticket gathers what each of them brought.
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::error::{Error, ErrorKind};
+use crate::kernel::state::Outcome;
+
+/// The answer to a proposal.
+pub type Answer = Result<Vec<Outcome>, Error>;
+
+/// A proposal that is under way.
+pub struct Pending {
+    /// Comes when it is answered; fails if the node ends first.
+    pub answer: oneshot::Receiver<Answer>,
+    pub(super) stage: Arc<Stage>,
+}
+
+impl Pending {
+    /// Stops waiting. Returns whether some of it may take effect, or has; if not, none of it ever
+    /// will.
+    pub fn give_up(&self) -> bool {
+        let gave_up = self.stage.move_on(Stage::WAITING, Stage::GIVEN_UP);
+        !gave_up && !self.stage.is(Stage::GIVEN_UP)
+    }
+}
+
+/// How far a proposal has come.
+#[derive(Default)]
+pub(super) struct Stage(AtomicU8);
+
+impl Stage {
+    /// It is in the queue.
+    const WAITING: u8 = 0;
+    /// Some of it was handed to openraft.
+    const HANDED_OVER: u8 = 1;
+    /// Nothing of it will take effect: nobody waits for it any more, or it was refused.
+    const GIVEN_UP: u8 = 2;
+    /// It has failed, and some of what was handed over may take effect all the same.
+    const IN_DOUBT: u8 = 3;
+
+    fn is(&self, stage: u8) -> bool {
+        self.0.load(Ordering::Acquire) == stage
+    }
+
+    fn set(&self, stage: u8) {
+        self.0.store(stage, Ordering::Release);
+    }
+
+    /// Moves from one stage to another; returns whether it was at the first.
+    fn move_on(&self, from: u8, to: u8) -> bool {
+        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// The answer of one proposal, gathered from the entries that it is spread over.
+pub(super) struct Ticket {
+    pub(super) stage: Arc<Stage>,
+    /// Its share of the bound of the queue; given back when it is done with.
+    pub(super) weight: usize,
+    pub(super) bytes: Arc<AtomicUsize>,
+    pub(super) gathered: Mutex<Gathered>,
+}
+
+pub(super) struct Gathered {
+    pub(super) outcomes: Vec<Outcome>,
+    /// Commands without an outcome.
+    pub(super) missing: usize,
+    /// Entries with commands of this proposal that openraft has not answered.
+    pub(super) under_way: usize,
+    pub(super) sender: Option<oneshot::Sender<Answer>>,
+}
+
+impl Ticket {
+    /// Adds the outcomes of `count` commands; answers when they are complete.
+    pub(super) fn succeed(&self, outcomes: &mut impl Iterator<Item = Outcome>, count: usize) {
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.outcomes.extend(outcomes.take(count));
+        gathered.missing -= count;
+        if gathered.missing == 0
+            && let Some(sender) = gathered.sender.take()
+        {
+            let outcomes = std::mem::take(&mut gathered.outcomes);
+            drop(sender.send(Ok(outcomes)));
+        }
+    }
+
+    /// Answers with an error, and keeps what is left of the proposal from being handed over.
+    ///
+    /// `is_refused`: openraft said that it did not take the entry that this is about.
+    pub(super) fn fail(&self, kind: ErrorKind, message: &str, is_refused: bool) {
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_handed_over = self.stage.is(Stage::HANDED_OVER);
+        let has_others = !gathered.outcomes.is_empty() || gathered.under_way > 0;
+        let may_have_happened =
+            self.stage.is(Stage::IN_DOUBT) || was_handed_over && (!is_refused || has_others);
+        // Before the answer, for whoever waits may give up at this very moment.
+        self.stage.set(if may_have_happened { Stage::IN_DOUBT } else { Stage::GIVEN_UP });
+        if let Some(sender) = gathered.sender.take() {
+            let error = Error::new(kind, message);
+            drop(sender.send(Err(if may_have_happened { error.maybe_happened() } else { error })));
+        }
+    }
+
+    /// Counts a part that is handed over; false if nobody waits for the proposal any more.
+    pub(super) fn begin_part(&self) -> bool {
+        // Held over both steps, so that a failure of another part counts this one or prevents it.
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = self.stage.move_on(Stage::WAITING, Stage::HANDED_OVER)
+            || self.stage.is(Stage::HANDED_OVER);
+        if is_wanted {
+            gathered.under_way += 1;
+        }
+        is_wanted
+    }
+
+    /// Counts a part that is answered.
+    pub(super) fn end_part(&self) {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).under_way -= 1;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.bytes.fetch_sub(self.weight, Ordering::AcqRel);
+    }
+}
