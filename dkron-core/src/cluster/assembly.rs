@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::Config;
 use super::config::DataLocation;
 use super::owned::NodeRuntime;
-use crate::adapters::consensus::{Applied, Consensus, ConsensusConfig};
+use crate::adapters::consensus::{Consensus, ConsensusConfig, EntryEvents};
 use crate::adapters::executor::{
     ExecutorSet, HandlerRegistry, HttpExecutor, ShellExecutor, runs_within_files,
 };
@@ -47,7 +47,7 @@ pub(super) fn open_log(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     cluster_id: u128,
-    applied: mpsc::Sender<Applied>,
+    applied: mpsc::Sender<EntryEvents>,
     runtime: &NodeRuntime,
 ) -> Result<(Arc<Consensus>, bool), Error> {
     let config = ConsensusConfig {

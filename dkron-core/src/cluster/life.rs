@@ -16,7 +16,7 @@ use super::node::Node;
 use super::office::{Office, OfficeState};
 use super::owned::{EngineThread, Fatal, NodeRuntime, NodeStorage};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::consensus::{Applied, Consensus};
+use crate::adapters::consensus::{Consensus, EntryEvents};
 use crate::adapters::entropy::SystemEntropy;
 use crate::adapters::executor::HandlerRegistry;
 use crate::driver::{Driver, DriverParts, NEWS_MAX, News, NewsSender, Watch};
@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// Connects the log to the engine, and waits until somebody leads.
-    fn take_up(&self, applied: mpsc::Receiver<Applied>) -> Result<(), Error> {
+    fn take_up(&self, applied: mpsc::Receiver<EntryEvents>) -> Result<(), Error> {
         let _ = self.news.send(News::Nodes(self.nodes()));
         let (told, state) = watch::channel(OfficeState::default());
         let office = Office {
@@ -172,7 +172,7 @@ async fn end_together(consensus: Arc<Consensus>, fatal: Arc<Fatal>, news: NewsSe
 /// Brings what is applied to the engine, in its order.
 ///
 /// *Owner*: the node's runtime. *Bound*: one batch at a time. *Ends* with the log.
-async fn bring_events(mut applied: mpsc::Receiver<Applied>, news: NewsSender) {
+async fn bring_events(mut applied: mpsc::Receiver<EntryEvents>, news: NewsSender) {
     while let Some(applied) = applied.recv().await {
         tracing::trace!(index = applied.index, at = %applied.at, "applied");
         if let Err(std::sync::mpsc::TrySendError::Full(waiting)) =

@@ -17,7 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use openraft::EntryPayload;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::handle::Applied;
+use super::handle::EntryEvents;
 use super::machine::{AppliedEntry, AppliedState, Machine};
 use super::raft_types::RaftEntry;
 use super::tail::Tail;
@@ -33,7 +33,7 @@ const REQUESTS_MAX: usize = 4;
 
 /// How far the state is applied; what is shown here is committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct ApplyProgress {
     /// The last entry.
     pub position: Option<LogPosition>,
     /// The greatest time of all entries.
@@ -54,7 +54,7 @@ enum Request {
 /// A handle of the thread.
 pub struct ApplyThread {
     requests: SyncSender<Request>,
-    progress: watch::Receiver<Progress>,
+    progress: watch::Receiver<ApplyProgress>,
     is_live: Arc<AtomicBool>,
 }
 
@@ -68,7 +68,7 @@ impl ApplyThread {
     pub fn start(
         machine: Arc<dyn Machine>,
         tail: Arc<Tail>,
-        events: mpsc::Sender<Applied>,
+        events: mpsc::Sender<EntryEvents>,
     ) -> Result<Self, Error> {
         let progress = watch::Sender::new(progress_of(&machine.applied()?));
         let (requests, incoming) = sync_channel(REQUESTS_MAX);
@@ -87,7 +87,7 @@ impl ApplyThread {
     }
 
     /// Follows how far the state is applied.
-    pub fn progress(&self) -> watch::Receiver<Progress> {
+    pub fn progress(&self) -> watch::Receiver<ApplyProgress> {
         self.progress.clone()
     }
 
@@ -125,8 +125,8 @@ impl ApplyThread {
 struct Worker {
     machine: Arc<dyn Machine>,
     tail: Arc<Tail>,
-    events: mpsc::Sender<Applied>,
-    progress: watch::Sender<Progress>,
+    events: mpsc::Sender<EntryEvents>,
+    progress: watch::Sender<ApplyProgress>,
     is_live: Arc<AtomicBool>,
 }
 
@@ -164,7 +164,7 @@ impl Worker {
             for AppliedEntry { position, at, outcomes, events: made } in applied {
                 answers.push(outcomes);
                 if let Some(at) = at {
-                    events.push(Applied { index: position.index, at, events: made });
+                    events.push(EntryEvents { index: position.index, at, events: made });
                 }
             }
         }
@@ -183,7 +183,7 @@ impl Worker {
         });
     }
 
-    fn publish(&self, events: Vec<Applied>) {
+    fn publish(&self, events: Vec<EntryEvents>) {
         if !self.is_live.load(Ordering::Acquire) {
             return;
         }
@@ -195,9 +195,9 @@ impl Worker {
     }
 }
 
-fn progress_of(state: &AppliedState) -> Progress {
+fn progress_of(state: &AppliedState) -> ApplyProgress {
     let mark = state.mark.as_ref();
-    Progress { position: mark.map(|mark| mark.position), at: mark.map(|mark| mark.at) }
+    ApplyProgress { position: mark.map(|mark| mark.position), at: mark.map(|mark| mark.at) }
 }
 
 /// Returns how many of the entries go into the next transaction: at least one.

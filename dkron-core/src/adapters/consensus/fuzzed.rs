@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::machine::{decode_meta, encode_meta};
 use super::record::{
-    Malformed, decode_applied, decode_entry, decode_membership, decode_vote, encode_applied,
-    encode_entry, encode_membership, encode_vote,
+    MalformedRecord, decode_applied, decode_membership, decode_record, decode_vote, encode_applied,
+    encode_membership, encode_record, encode_vote,
 };
 use crate::ports::{LogPosition, LogRecord};
 
@@ -23,9 +23,9 @@ pub fn records(bytes: &[u8]) {
     if let Some((kind, body)) = bytes.split_first() {
         let position = LogPosition { term: 1, index: 1 };
         let record = LogRecord { position, kind: *kind, body: Arc::new(body.to_vec()) };
-        let Ok(entry) = decode_entry(record) else { return };
-        let again: Result<_, Malformed> = decode_entry(encode_entry(&entry));
-        assert_eq!(format!("{again:?}"), format!("{:?}", Ok::<_, Malformed>(entry)));
+        let Ok(entry) = decode_record(record) else { return };
+        let again: Result<_, MalformedRecord> = decode_record(encode_record(&entry));
+        assert_eq!(format!("{again:?}"), format!("{:?}", Ok::<_, MalformedRecord>(entry)));
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::apply_thread::Progress;
+use super::apply_thread::ApplyProgress;
 use super::leadership::Leadership;
 use super::queue::ProposalQueue;
 use super::raft_types::{Peer, PeerId, Raft};
@@ -24,7 +24,7 @@ use crate::ports::{Log, LogFuture, LogStore};
 
 /// An entry that has taken effect on this node.
 #[derive(Debug)]
-pub struct Applied {
+pub struct EntryEvents {
     /// Its index in the log.
     pub index: u64,
     /// Its time: the proposer's clock, and never before that of an earlier entry of the same
@@ -55,7 +55,7 @@ pub struct Consensus {
     pub(super) node: PeerId,
     pub(super) queue: ProposalQueue,
     pub(super) leadership: watch::Receiver<Leadership>,
-    pub(super) progress: watch::Receiver<Progress>,
+    pub(super) progress: watch::Receiver<ApplyProgress>,
     pub(super) log: Arc<dyn LogStore>,
     pub(super) runtime: Handle,
     pub(super) stop: CancellationToken,

@@ -20,7 +20,7 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 pub struct Node {
     pub consensus: Consensus,
     pub storage: Storage,
-    applied: mpsc::Receiver<Applied>,
+    applied: mpsc::Receiver<EntryEvents>,
 }
 
 impl Node {
@@ -65,7 +65,7 @@ impl Node {
         self.consensus.propose(vec![set_job(name)]).await
     }
 
-    async fn next_applied(&mut self) -> Applied {
+    async fn next_applied(&mut self) -> EntryEvents {
         tokio::time::timeout(WAIT_MAX, self.applied.recv()).await.expect("in time").expect("one")
     }
 

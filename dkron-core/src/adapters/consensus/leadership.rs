@@ -8,7 +8,7 @@ use openraft::metrics::RaftServerMetrics;
 use openraft::type_config::alias::WatchReceiverOf;
 use tokio::sync::watch;
 
-use super::apply_thread::Progress;
+use super::apply_thread::ApplyProgress;
 use super::raft_types::{PeerId, Raft, TypeConfig};
 use crate::kernel::model::NodeName;
 
@@ -35,7 +35,7 @@ pub type ServerMetrics = WatchReceiverOf<TypeConfig, RaftServerMetrics<TypeConfi
 /// newest counts. *Ends* when openraft does; then nobody leads.
 pub async fn follow(
     mut server: ServerMetrics,
-    mut progress: watch::Receiver<Progress>,
+    mut progress: watch::Receiver<ApplyProgress>,
     leadership: watch::Sender<Leadership>,
 ) {
     loop {

@@ -10,7 +10,7 @@ use openraft::{OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
 
 use super::raft_types::{LogId, RaftEntry, TypeConfig, Vote, to_log_id, to_position};
-use super::record::{decode_entry, decode_vote, encode_entry, encode_vote};
+use super::record::{decode_record, decode_vote, encode_record, encode_vote};
 use super::tail::Tail;
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogStore, LogWrite};
@@ -92,7 +92,7 @@ impl LogStorage {
         }
         let mut entries = Vec::with_capacity(records.len() + here.len());
         for record in records {
-            let entry = decode_entry(record);
+            let entry = decode_record(record);
             entries.push(entry.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?);
         }
         if end >= on_disk.end {
@@ -165,7 +165,7 @@ impl RaftLogStorage<TypeConfig> for LogStorage {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<RaftEntry> = entries.into_iter().collect();
-        let records = entries.iter().map(encode_entry).collect();
+        let records = entries.iter().map(encode_record).collect();
         let number = self.tail.append(entries);
         let tail = Arc::clone(&self.tail);
         let done = move |result: Result<(), Error>| {

@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::raft_types::{Membership, RaftEntry, to_log_id, to_position};
 use super::record::{
-    AppliedMark, Malformed, decode_applied, decode_membership, encode_applied, encode_membership,
+    AppliedMark, MalformedRecord, decode_applied, decode_membership, encode_applied,
+    encode_membership,
 };
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::{
@@ -134,7 +135,7 @@ where
 }
 
 fn read_applied(tables: &impl Tables) -> Result<AppliedState, TableError> {
-    let corrupt = |error: Malformed| TableError::Corrupt {
+    let corrupt = |error: MalformedRecord| TableError::Corrupt {
         table: Table::Meta.as_str(),
         reason: error.to_string(),
     };

@@ -43,6 +43,6 @@ mod ticket;
 mod weight;
 
 pub(crate) use config::ConsensusConfig;
-pub(crate) use handle::{Applied, Consensus};
+pub(crate) use handle::{Consensus, EntryEvents};
 pub(crate) use leadership::Leadership;
 pub(crate) use weight::weight_of_job;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply_thread::ApplyThread;
 use super::config::{ConsensusConfig, raft_config};
-use super::handle::{Applied, Consensus};
+use super::handle::{Consensus, EntryEvents};
 use super::leadership::{Leadership, follow, is_only_voter, rest_if_alone};
 use super::log_storage::LogStorage;
 use super::machine::{Machine, MachineOver};
@@ -40,7 +40,7 @@ impl Consensus {
         log: Arc<dyn LogStore>,
         snapshots: Arc<dyn SnapshotStore>,
         state: Arc<S>,
-        applied: mpsc::Sender<Applied>,
+        applied: mpsc::Sender<EntryEvents>,
     ) -> Result<Self, Error> {
         let raft_config = raft_config(&config)?;
         let machine: Arc<dyn Machine> = Arc::new(MachineOver { state });

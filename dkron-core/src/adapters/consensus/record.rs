@@ -29,7 +29,7 @@ const KIND_MEMBERSHIP: u8 = 2;
 /// Bytes that nobody of this version wrote; says what of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} does not decode")]
-pub struct Malformed {
+pub struct MalformedRecord {
     what: &'static str,
 }
 
@@ -68,7 +68,7 @@ struct AppliedRecord {
 }
 
 /// Makes the record of an entry.
-pub fn encode_entry(entry: &RaftEntry) -> LogRecord {
+pub fn encode_record(entry: &RaftEntry) -> LogRecord {
     let position = to_position(&entry.log_id());
     let (kind, body) = match &entry.payload {
         EntryPayload::Blank => (KIND_BLANK, Arc::default()),
@@ -82,14 +82,14 @@ pub fn encode_entry(entry: &RaftEntry) -> LogRecord {
 }
 
 /// Reads the entry of a record.
-pub fn decode_entry(record: LogRecord) -> Result<RaftEntry, Malformed> {
+pub fn decode_record(record: LogRecord) -> Result<RaftEntry, MalformedRecord> {
     let payload = match record.kind {
         KIND_BLANK => RaftPayload::blank(),
         KIND_COMMANDS => RaftPayload::normal(Payload::from_bytes(record.body)),
         KIND_MEMBERSHIP => {
             RaftPayload::membership(decode_membership(&record.body)?.membership().clone())
         }
-        _ => return Err(Malformed { what: "a log record of an unknown kind" }),
+        _ => return Err(MalformedRecord { what: "a log record of an unknown kind" }),
     };
     Ok(RaftEntry::new(to_log_id(record.position), payload))
 }
@@ -105,7 +105,7 @@ pub fn encode_vote(vote: &Vote) -> Vec<u8> {
 }
 
 /// Reads a vote.
-pub fn decode_vote(bytes: &[u8]) -> Result<Vote, Malformed> {
+pub fn decode_vote(bytes: &[u8]) -> Result<Vote, MalformedRecord> {
     let record: VoteRecord<'_> = decode(bytes, "the vote")?;
     let node = PeerId::from_text(record.voted_for);
     Ok(if record.is_committed {
@@ -131,7 +131,7 @@ pub fn encode_membership(stored: &Membership) -> Vec<u8> {
 }
 
 /// Reads a membership and where it stands.
-pub fn decode_membership(bytes: &[u8]) -> Result<Membership, Malformed> {
+pub fn decode_membership(bytes: &[u8]) -> Result<Membership, MalformedRecord> {
     const WHAT: &str = "the membership";
     let record: MembershipRecord = decode(bytes, WHAT)?;
     let ids = |names: &Vec<String>| names.iter().map(|name| PeerId::from_text(name)).collect();
@@ -145,7 +145,7 @@ pub fn decode_membership(bytes: &[u8]) -> Result<Membership, Malformed> {
     let membership = if voters.is_empty() && nodes.is_empty() {
         openraft::Membership::default()
     } else {
-        openraft::Membership::new(voters, nodes).map_err(|_| Malformed { what: WHAT })?
+        openraft::Membership::new(voters, nodes).map_err(|_| MalformedRecord { what: WHAT })?
     };
     let log_id = record.position.map(|(term, index)| to_log_id(LogPosition { term, index }));
     Ok(Membership::new(log_id, membership))
@@ -158,10 +158,10 @@ pub fn encode_applied(mark: &AppliedMark) -> Vec<u8> {
 }
 
 /// Reads how far the state is applied.
-pub fn decode_applied(bytes: &[u8]) -> Result<AppliedMark, Malformed> {
+pub fn decode_applied(bytes: &[u8]) -> Result<AppliedMark, MalformedRecord> {
     const WHAT: &str = "the mark of how far the state is applied";
     let AppliedRecord { term, index, at } = decode(bytes, WHAT)?;
-    let at = Timestamp::from_key(at).ok_or(Malformed { what: WHAT })?;
+    let at = Timestamp::from_key(at).ok_or(MalformedRecord { what: WHAT })?;
     Ok(AppliedMark { position: LogPosition { term, index }, at })
 }
 
@@ -170,8 +170,11 @@ fn encode(record: &impl Serialize) -> Vec<u8> {
         .expect("invariant: records hold nothing that postcard cannot write")
 }
 
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> Result<T, Malformed> {
-    let malformed = Malformed { what };
+fn decode<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    what: &'static str,
+) -> Result<T, MalformedRecord> {
+    let malformed = MalformedRecord { what };
     match bytes.split_first() {
         Some((&VERSION, body)) => match postcard::take_from_bytes(body) {
             Ok((record, [])) => Ok(record),
@@ -201,7 +204,7 @@ mod tests {
     #[track_caller]
     fn check_entry(payload: RaftPayload) {
         let entry = RaftEntry::new(to_log_id(LogPosition { term: 3, index: 9 }), payload);
-        let read = decode_entry(encode_entry(&entry)).unwrap();
+        let read = decode_record(encode_record(&entry)).unwrap();
         assert_eq!(read.log_id(), entry.log_id());
         assert_eq!(format!("{read:?}"), format!("{entry:?}"));
     }
@@ -246,6 +249,6 @@ mod tests {
         }
         let position = LogPosition { term: 1, index: 1 };
         let record = LogRecord { position, kind: 9, body: Arc::default() };
-        assert!(decode_entry(record).is_err());
+        assert!(decode_record(record).is_err());
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::apply_thread::ApplyThread;
-use super::handle::Applied;
+use super::handle::EntryEvents;
 use super::log_storage::LogStorage;
 use super::machine::{Machine, MachineOver};
 use super::raft_types::TypeConfig;
@@ -26,7 +26,7 @@ struct Builder {
 /// What goes when a store of the suite does.
 struct Guard {
     _dir: TempDir,
-    _applied: mpsc::Receiver<Applied>,
+    _applied: mpsc::Receiver<EntryEvents>,
 }
 
 impl StoreBuilder<TypeConfig, LogStorage, StateMachine, Guard> for Builder {
