@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::node::Node;
-use crate::driver::News;
+use crate::driver::EngineNews;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 
@@ -40,7 +40,7 @@ impl Node {
     pub(super) fn drain(&self, patience: Duration) -> Result<(), Error> {
         let (sender, idle) = tokio::sync::oneshot::channel();
         // Fails only if the engine has stopped; then nothing is under way.
-        let _ = self.news.send(News::Drain(sender));
+        let _ = self.news.send(EngineNews::Drain(sender));
         let runs = Arc::clone(&self.runs);
         self.runtime.wait(async move {
             let _ = tokio::time::timeout(IDLE_WAIT_MAX, idle).await;

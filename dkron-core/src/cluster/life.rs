@@ -19,7 +19,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::consensus::{Consensus, EntryEvents};
 use crate::adapters::entropy::SystemEntropy;
 use crate::adapters::executor::HandlerRegistry;
-use crate::driver::{Driver, DriverParts, NEWS_MAX, News, NewsSender, Watch};
+use crate::driver::{Driver, DriverParts, EngineNews, NEWS_MAX, NewsSender, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::kernel::time::Zone;
@@ -110,7 +110,7 @@ impl Node {
 
     /// Connects the log to the engine, and waits until somebody leads.
     fn take_up(&self, applied: mpsc::Receiver<EntryEvents>) -> Result<(), Error> {
-        let _ = self.news.send(News::Nodes(self.nodes()));
+        let _ = self.news.send(EngineNews::Nodes(self.nodes()));
         let (told, state) = watch::channel(OfficeState::default());
         let office = Office {
             name: self.name.clone(),
@@ -163,7 +163,7 @@ async fn end_together(consensus: Arc<Consensus>, fatal: Arc<Fatal>, news: NewsSe
             }
             fatal.set(error.report());
             // Blocks only while the engine is behind; fails only after it has stopped.
-            let _ = tokio::task::spawn_blocking(move || news.send(News::Stop)).await;
+            let _ = tokio::task::spawn_blocking(move || news.send(EngineNews::Stop)).await;
         }
         _ = fatal.told() => consensus.shutdown(PROPOSALS_WAIT_MAX).await,
     }
@@ -176,7 +176,7 @@ async fn bring_events(mut applied: mpsc::Receiver<EntryEvents>, news: NewsSender
     while let Some(applied) = applied.recv().await {
         tracing::trace!(index = applied.index, at = %applied.at, "applied");
         if let Err(std::sync::mpsc::TrySendError::Full(waiting)) =
-            news.try_send(News::Applied(applied.events))
+            news.try_send(EngineNews::Applied(applied.events))
         {
             let news = news.clone();
             let _ = tokio::task::spawn_blocking(move || news.send(waiting)).await;

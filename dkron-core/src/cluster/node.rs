@@ -12,7 +12,7 @@ use super::{Config, Health, Member};
 use crate::adapters::consensus::Consensus;
 use crate::adapters::executor::HandlerRegistry;
 use crate::adapters::storage::StateView;
-use crate::driver::{Courier, News, NewsSender, Runs, Watch};
+use crate::driver::{Courier, EngineNews, NewsSender, Runs, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::dispatch::{
     self, ManualRun, ManualRunError, first_due, first_due_by, parse_schedule,
@@ -171,7 +171,7 @@ impl Node {
         super::builder::job_name(name)?;
         add(&self.handlers);
         // Fails only after the engine has stopped, and then nobody needs to know.
-        let _ = self.news.send(News::Nodes(self.nodes()));
+        let _ = self.news.send(EngineNews::Nodes(self.nodes()));
         Ok(())
     }
 

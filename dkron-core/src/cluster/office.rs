@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::adapters::consensus::Leadership;
 use crate::adapters::executor::{Leftovers, end_leftovers};
 use crate::adapters::storage::StateStore;
-use crate::driver::{Backlog, Courier, News, NewsSender};
+use crate::driver::{Backlog, Courier, EngineNews, NewsSender};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::kernel::state::query;
@@ -57,7 +57,7 @@ impl Office {
             let led = (now.is_leader && now.has_applied_former_terms).then_some(now.term);
             if led != held {
                 if held.take().is_some() || led.is_none() {
-                    self.tell(News::Following).await;
+                    self.tell(EngineNews::Following).await;
                 }
                 if led.is_some() {
                     tokio::select! {
@@ -70,7 +70,7 @@ impl Office {
                         }
                     }
                     held = led;
-                    self.tell(News::Leading { seed: self.entropy.random_u64() }).await;
+                    self.tell(EngineNews::Leading { seed: self.entropy.random_u64() }).await;
                 }
             }
             if now.leader.is_some() && (held.is_some() || !now.is_leader) {
@@ -144,7 +144,7 @@ impl Office {
         });
     }
 
-    async fn tell(&self, news: News) {
+    async fn tell(&self, news: EngineNews) {
         let sender = self.news.clone();
         // Blocks only while the engine is behind; fails only after it has stopped.
         let _ = tokio::task::spawn_blocking(move || sender.send(news)).await;

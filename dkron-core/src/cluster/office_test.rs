@@ -60,7 +60,7 @@ struct World {
     log: Arc<TestLog>,
     leadership: watch::Sender<Leadership>,
     state: watch::Receiver<OfficeState>,
-    news: Receiver<News>,
+    news: Receiver<EngineNews>,
     _storage: Storage,
 }
 
@@ -103,7 +103,7 @@ impl World {
     fn was_told_to_lead(&self) -> bool {
         loop {
             match self.news.try_recv() {
-                Ok(News::Leading { .. }) => return true,
+                Ok(EngineNews::Leading { .. }) => return true,
                 Ok(_) => {}
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return false,
             }

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::storage::Storage;
-use crate::driver::{News, NewsSender};
+use crate::driver::{EngineNews, NewsSender};
 use crate::error::{Error, ErrorKind};
 
 /// A runtime that may be dropped within another one.
@@ -189,7 +189,7 @@ impl EngineThread {
     /// Tells it to stop.
     pub(super) fn stop(&self) {
         // Waits only while the engine is behind; fails only after it has stopped.
-        let _ = self.news.send(News::Stop);
+        let _ = self.news.send(EngineNews::Stop);
     }
 }
 

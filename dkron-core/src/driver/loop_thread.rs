@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::news::{News, NewsSender};
+use super::news::{EngineNews, NewsSender};
 use super::runs::Runs;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
@@ -54,16 +54,16 @@ impl<S: Store> Driver<S> {
         Self { parts, effects: Vec::new(), draining: None }
     }
 
-    /// Turns news into effects until [`News::Stop`] comes.
+    /// Turns news into effects until [`EngineNews::Stop`] comes.
     ///
     /// # Errors
     ///
     /// That of the store: the engine cannot decide on what it cannot read, so it stops.
-    pub fn run(mut self, news: &Receiver<News>) -> Result<(), Error> {
+    pub fn run(mut self, news: &Receiver<EngineNews>) -> Result<(), Error> {
         loop {
             match news.recv_timeout(self.sleep()) {
-                Ok(News::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(News::Drain(answer)) => {
+                Ok(EngineNews::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(EngineNews::Drain(answer)) => {
                     self.draining = Some(answer);
                     self.step(Input::Draining)?;
                 }
@@ -85,25 +85,25 @@ impl<S: Store> Driver<S> {
         }
     }
 
-    fn take(&mut self, news: &News) -> Result<(), Error> {
+    fn take(&mut self, news: &EngineNews) -> Result<(), Error> {
         match news {
-            News::Applied(events) => {
+            EngineNews::Applied(events) => {
                 self.parts.watch.publish(events);
                 log_events(events);
                 self.step(Input::Applied(events))
             }
-            News::Answered { round, result } => {
+            EngineNews::Answered { round, result } => {
                 let answer = match result {
                     Ok(outcomes) => Answer::Applied(outcomes),
                     Err(_) => Answer::Failed,
                 };
                 self.step(Input::Answered { round: *round, answer })
             }
-            News::Leading { seed } => self.step(Input::Leading { seed: *seed }),
-            News::Following => self.step(Input::Following),
-            News::Nodes(nodes) => self.step(Input::Nodes(nodes)),
+            EngineNews::Leading { seed } => self.step(Input::Leading { seed: *seed }),
+            EngineNews::Following => self.step(Input::Following),
+            EngineNews::Nodes(nodes) => self.step(Input::Nodes(nodes)),
             // Taken apart by `run`.
-            News::Drain(_) | News::Stop => Ok(()),
+            EngineNews::Drain(_) | EngineNews::Stop => Ok(()),
         }
     }
 
@@ -154,7 +154,7 @@ impl<S: Store> Driver<S> {
             if let Err(error) = &result {
                 tracing::warn!(round, error = error.report(), "a round of decisions failed");
             }
-            let answered = News::Answered { round, result };
+            let answered = EngineNews::Answered { round, result };
             if let Err(TrySendError::Full(answered)) = sender.try_send(answered) {
                 // The engine is behind by NEWS_MAX: wait for it where waiting is allowed.
                 let _ = tokio::task::spawn_blocking(move || sender.send(answered)).await;

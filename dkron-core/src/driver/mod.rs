@@ -12,9 +12,9 @@
 //!
 //! # Concurrency
 //!
-//! *Owner*: the thread `dkron-engine`. *Inputs*: [`News`] over a bounded channel. *Bound*:
-//! [`NEWS_MAX`]; who brings news waits. *Ends* at [`News::Stop`] or when the engine cannot read the
-//! store any more.
+//! *Owner*: the thread `dkron-engine`. *Inputs*: [`EngineNews`] over a bounded channel. *Bound*:
+//! [`NEWS_MAX`]; who brings news waits. *Ends* at [`EngineNews::Stop`] or when the engine cannot
+//! read the store any more.
 //!
 //! May use: `kernel::{node, model, state, time}`, `limits`, `ports`, `error`.
 
@@ -33,7 +33,7 @@ mod watch;
 
 pub use courier::{Backlog, Courier, CourierParts};
 pub use loop_thread::{Driver, DriverParts};
-pub use news::{NEWS_MAX, News, NewsSender};
+pub use news::{EngineNews, NEWS_MAX, NewsSender};
 pub use packing::unpack;
 pub use runs::Runs;
 pub use watch::{FireWait, Watch};

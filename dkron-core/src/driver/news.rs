@@ -12,7 +12,7 @@ use crate::kernel::state::{Event, Outcome};
 pub const NEWS_MAX: usize = 1_024;
 
 /// A fact for the engine.
-pub enum News {
+pub enum EngineNews {
     /// These became part of the state, in this order.
     Applied(Vec<Event>),
     /// A round of proposals was answered.
@@ -39,4 +39,4 @@ pub enum News {
 }
 
 /// Brings news; blocks while [`NEWS_MAX`] wait.
-pub type NewsSender = SyncSender<News>;
+pub type NewsSender = SyncSender<EngineNews>;
