@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::fires::Fires;
+use super::job_fires::JobFires;
 use crate::kernel::model::{CatchUpPolicy, Job};
 use crate::kernel::time::Timestamp;
 use crate::limits::{CATCH_UP_FIRES_MAX, LATE_START_MAX};
@@ -25,7 +25,7 @@ pub(super) struct Missed {
 /// The work does not grow with the time that was missed: at most some sixty questions to the
 /// schedule for each fire that starts, mostly two.
 pub(super) fn missed(
-    fires: &Fires<'_>,
+    fires: &JobFires<'_>,
     job: &Job,
     first: Timestamp,
     watch_start: Timestamp,
@@ -49,7 +49,12 @@ pub(super) fn missed(
 }
 
 /// Walks back from `newest` to the `fires_max`-th newest fire, or to `first` if there are fewer.
-fn nth_newest(fires: &Fires<'_>, first: Timestamp, newest: Timestamp, fires_max: u32) -> Timestamp {
+fn nth_newest(
+    fires: &JobFires<'_>,
+    first: Timestamp,
+    newest: Timestamp,
+    fires_max: u32,
+) -> Timestamp {
     let mut fire = newest;
     let mut gap = Duration::ZERO;
     for _ in 1..fires_max.clamp(1, CATCH_UP_FIRES_MAX) {
@@ -79,7 +84,7 @@ mod tests {
         let parsed = Schedule::parse(schedule, &ScheduleContext::default()).unwrap();
         let first = at("2030-01-01T10:00:00Z");
         let job = Job { catch_up, ..Job::new(JobName::parse("job").unwrap()) };
-        let fires = Fires::new(&job, &parsed, first);
+        let fires = JobFires::new(&job, &parsed, first);
 
         let missed = missed(&fires, &job, first, at("2030-01-01T11:00:03Z"));
 
@@ -116,7 +121,7 @@ mod tests {
         let schedule = Schedule::parse("@every 1s", &ScheduleContext::default()).unwrap();
         let first = at("2030-01-01T10:00:00Z");
         let job = Job::new(JobName::parse("job").unwrap());
-        let fires = Fires::new(&job, &schedule, first);
+        let fires = JobFires::new(&job, &schedule, first);
 
         assert_eq!(missed(&fires, &job, first, first), None);
         let after = first.saturating_add(Duration::from_nanos(1));
@@ -130,7 +135,7 @@ mod tests {
         let expires_at = Some(at("2030-01-01T10:07:00Z"));
         let catch_up = CatchUpPolicy::Latest;
         let job = Job { expires_at, catch_up, ..Job::new(JobName::parse("job").unwrap()) };
-        let fires = Fires::new(&job, &schedule, first);
+        let fires = JobFires::new(&job, &schedule, first);
 
         let missed = missed(&fires, &job, first, at("2030-01-02T00:00:00Z")).unwrap();
 

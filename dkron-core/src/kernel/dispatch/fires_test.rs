@@ -33,7 +33,7 @@ fn check(schedule: &str, from: &str, span: Duration) {
     let first = parsed.next_after(at(from)).unwrap();
     let end = first.saturating_add(span);
     let job = job();
-    let fires = Fires::new(&job, &parsed, first);
+    let fires = JobFires::new(&job, &parsed, first);
     let all = naive(&parsed, first, end);
 
     for gap in [Duration::ZERO, Duration::from_secs(60), Duration::from_secs(1_000_000)] {
@@ -67,13 +67,13 @@ fn backwards_is_the_reverse_of_forwards() {
 fn the_way_back_does_not_grow_with_the_distance() {
     let parsed = parse("* * 3 * * *");
     let job = job();
-    let fires = Fires::new(&job, &parsed, at("2030-01-01T02:00:00Z"));
+    let fires = JobFires::new(&job, &parsed, at("2030-01-01T02:00:00Z"));
     assert_eq!(
         fires.last_before(at("2034-06-15T12:00:00Z"), Duration::ZERO),
         at("2034-06-15T01:59:59Z")
     );
     let every = parse("@every 3s");
-    let fires = Fires::new(&job, &every, at("2030-01-01T00:00:01Z"));
+    let fires = JobFires::new(&job, &every, at("2030-01-01T00:00:01Z"));
     assert_eq!(
         fires.last_before(at("2130-01-01T00:00:00Z"), Duration::ZERO),
         at("2129-12-31T23:59:58Z")
@@ -85,7 +85,7 @@ fn counting_ends_at_its_bounds() {
     let parsed = parse("* * * * * *");
     let job = job();
     let first = at("2030-01-01T00:00:00Z");
-    let fires = Fires::new(&job, &parsed, first);
+    let fires = JobFires::new(&job, &parsed, first);
     let last = first.saturating_add(Duration::from_secs(10_000));
 
     assert_eq!(fires.count(first, last, 1_000, &mut 5_000), 1_000);
@@ -100,7 +100,7 @@ fn counting_ends_at_its_bounds() {
 fn a_phase_holds_and_ends_with_time_itself() {
     let every = parse("@every 10s");
     let job = job();
-    let fires = Fires::new(&job, &every, at("2030-01-01T00:00:03Z"));
+    let fires = JobFires::new(&job, &every, at("2030-01-01T00:00:03Z"));
     assert_eq!(fires.next_after(at("2030-01-01T00:00:27.5Z")), Some(at("2030-01-01T00:00:33Z")));
     assert_eq!(fires.next_after(at("2030-01-01T00:00:33Z")), Some(at("2030-01-01T00:00:43Z")));
     assert_eq!(fires.next_after(Timestamp::MAX), None);
@@ -114,7 +114,7 @@ fn bounds_of_the_job_are_within() {
         expires_at: Some(at("2030-01-01T01:01:00Z")),
         ..job()
     };
-    let fires = Fires::new(&job, &minutely, at("2030-01-01T00:00:00Z"));
+    let fires = JobFires::new(&job, &minutely, at("2030-01-01T00:00:00Z"));
     let start = fires.next_after(at("2030-01-01T00:00:00Z"));
     assert_eq!(start, Some(at("2030-01-01T01:00:00Z")));
     assert_eq!(fires.next_after(start.unwrap()), Some(at("2030-01-01T01:01:00Z")));

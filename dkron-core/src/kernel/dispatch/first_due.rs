@@ -1,6 +1,6 @@
 //! When a job that is written now is due first.
 
-use super::fires::Fires;
+use super::job_fires::JobFires;
 use super::schedules::parse_schedule;
 use crate::kernel::model::Job;
 use crate::kernel::schedule::{Schedule, ScheduleError};
@@ -35,7 +35,7 @@ pub fn first_due_by(job: &Job, schedule: &Schedule, now: Timestamp) -> Option<Ti
     if is_within {
         return Some(first);
     }
-    Fires::new(job, schedule, first).next_after(first)
+    JobFires::new(job, schedule, first).next_after(first)
 }
 
 /// Returns whether a schedule fires the job.

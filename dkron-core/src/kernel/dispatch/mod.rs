@@ -25,10 +25,10 @@ mod chain;
 #[cfg(test)]
 mod desk;
 mod facts;
-mod fires;
 mod first_due;
 #[cfg(test)]
 mod follow_up_test;
+mod job_fires;
 #[cfg(test)]
 mod late_test;
 mod manual;
@@ -50,5 +50,5 @@ pub use manual::{ManualRun, ManualRunError, plan_manual};
 pub use overdue::overdue;
 pub use plan::{Circumstances, Plan, plan_due};
 pub use schedules::{Schedules, parse_schedule};
-pub use waiting::{Waiting, WaitingRows};
+pub use waiting::{WaitingRow, WaitingRows};
 pub use withdraw::must_withdraw;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::fires::Fires;
+use super::job_fires::JobFires;
 use super::schedules::parse_schedule;
 use crate::kernel::model::Job;
 use crate::kernel::state::Overdue;
@@ -22,7 +22,7 @@ pub fn overdue(
 ) -> Option<Overdue> {
     let first = next.filter(|next| *next <= now)?;
     let schedule = parse_schedule(job, server_zone).ok()?;
-    let fires = Fires::new(job, &schedule, first);
+    let fires = JobFires::new(job, &schedule, first);
     let until = job.expires_at.map_or(now, |expires_at| now.min(expires_at)).max(first);
     let last = fires.last_before(until.saturating_add(Duration::from_nanos(1)), Duration::ZERO);
     let mut questions_left = CATCH_UP_COUNT_PER_ROUND_MAX;

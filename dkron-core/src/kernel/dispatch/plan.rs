@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::chain::Chain;
 use super::facts::{self, Facts, FireId};
-use super::fires::Fires;
+use super::job_fires::JobFires;
 use super::overlap::Overlap;
 use super::random::SplitMix64;
 use super::retry::Retries;
 use super::schedules::Schedules;
 use super::targets::Candidates;
-use super::waiting::{Waiting, WaitingRows};
+use super::waiting::{WaitingRow, WaitingRows};
 use super::{catch_up, runnable};
 use crate::kernel::model::{JobName, NodeView, SkipReason};
 use crate::kernel::schedule::ScheduleError;
@@ -53,7 +53,7 @@ pub struct Plan {
     /// The decisions, to be applied in this order: several of one job build on each other.
     pub fires: Vec<Fire>,
     /// Rows that could not start now, but may later; the decision falls at a set instant.
-    pub waiting: Vec<Waiting>,
+    pub waiting: Vec<WaitingRow>,
     /// Jobs whose stored schedule this version does not understand; their rows wait as well.
     pub unreadable: Vec<(JobName, ScheduleError)>,
 }
@@ -162,7 +162,7 @@ impl<T: Tables> Planner<'_, T> {
         };
         let verdict = match decision {
             Decision::Wait(until) => {
-                self.plan.waiting.push(Waiting { row, until });
+                self.plan.waiting.push(WaitingRow { row, until });
                 return Ok(());
             }
             Decision::Start(targets) => Verdict::Start { targets },
@@ -194,16 +194,16 @@ impl<T: Tables> Planner<'_, T> {
             (_, Err(error)) => {
                 let row = DueRow { at: first, job: job.name.clone(), kind: DueKind::Schedule };
                 let until = self.circumstances.now.saturating_add(SCHEDULE_RETRY_PERIOD);
-                self.plan.waiting.push(Waiting { row, until });
+                self.plan.waiting.push(WaitingRow { row, until });
                 self.plan.unreadable.push((job.name.clone(), error));
             }
             (Some(reason), Ok(schedule)) => {
-                let fires = Fires::new(job, &schedule, first);
+                let fires = JobFires::new(job, &schedule, first);
                 chain.skip(first, 1, reason, fires.next_after(first));
                 self.decide_chain(&mut chain, &fires, facts)?;
             }
             (None, Ok(schedule)) => {
-                let fires = Fires::new(job, &schedule, first);
+                let fires = JobFires::new(job, &schedule, first);
                 self.skip_decided(&mut chain, &fires, facts);
                 self.skip_missed(&mut chain, &fires, facts);
                 self.decide_chain(&mut chain, &fires, facts)?;
@@ -215,7 +215,7 @@ impl<T: Tables> Planner<'_, T> {
 
     /// Skips instants that were decided before: a job was written while the clock, or the clock of
     /// the server that took the write, was behind its last fire.
-    fn skip_decided(&mut self, chain: &mut Chain<'_>, fires: &Fires<'_>, facts: &Facts) {
+    fn skip_decided(&mut self, chain: &mut Chain<'_>, fires: &JobFires<'_>, facts: &Facts) {
         let (Some(first), Some(last_fire)) = (chain.at(), facts.last_fire) else { return };
         if first <= last_fire {
             let last = fires.last_before(last_fire.saturating_add(TICK), Duration::ZERO);
@@ -225,7 +225,7 @@ impl<T: Tables> Planner<'_, T> {
     }
 
     /// Skips what was missed and shall not start.
-    fn skip_missed(&mut self, chain: &mut Chain<'_>, fires: &Fires<'_>, facts: &Facts) {
+    fn skip_missed(&mut self, chain: &mut Chain<'_>, fires: &JobFires<'_>, facts: &Facts) {
         let Some(first) = chain.at() else { return };
         let watch_start = self.circumstances.watch_start;
         let missed = catch_up::missed(fires, &facts.job, first, watch_start);
@@ -247,7 +247,7 @@ impl<T: Tables> Planner<'_, T> {
     fn decide_chain(
         &mut self,
         chain: &mut Chain<'_>,
-        fires: &Fires<'_>,
+        fires: &JobFires<'_>,
         facts: &Facts,
     ) -> Result<(), TableError> {
         while let Some(at) = chain.at() {
@@ -259,7 +259,7 @@ impl<T: Tables> Planner<'_, T> {
                 Decision::Start(targets) => chain.start(targets, fires.next_after(at)),
                 Decision::Skip(reason) => chain.skip(at, 1, reason, fires.next_after(at)),
                 Decision::Wait(until) => {
-                    self.plan.waiting.push(Waiting { row, until });
+                    self.plan.waiting.push(WaitingRow { row, until });
                     break;
                 }
             }

@@ -12,13 +12,13 @@ use crate::kernel::time::Timestamp;
 /// Until then they cost a look-up each time the due table is walked, and no decision.
 #[derive(Clone, Debug, Default)]
 pub struct WaitingRows {
-    by_job: BTreeMap<JobName, Vec<Waiting>>,
+    by_job: BTreeMap<JobName, Vec<WaitingRow>>,
     by_time: BTreeSet<(Timestamp, JobName)>,
 }
 
 /// A due row whose decision is put off.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingRow {
     /// The row.
     pub row: DueRow,
     /// Until when.
@@ -38,12 +38,12 @@ impl WaitingRows {
 
     /// Returns whether the decision on `row` is put off beyond `now`.
     pub fn holds(&self, row: &DueRow, now: Timestamp) -> bool {
-        let is_it = |waiting: &Waiting| waiting.row == *row && waiting.until > now;
+        let is_it = |waiting: &WaitingRow| waiting.row == *row && waiting.until > now;
         self.by_job.get(&row.job).is_some_and(|rows| rows.iter().any(is_it))
     }
 
     /// Puts the decision on a row off.
-    pub fn add(&mut self, waiting: Waiting) {
+    pub fn add(&mut self, waiting: WaitingRow) {
         let job = waiting.row.job.clone();
         self.by_time.insert((waiting.until, job.clone()));
         let rows = self.by_job.entry(job).or_default();
@@ -97,9 +97,9 @@ mod tests {
     #[test]
     fn a_row_waits_until_its_instant_or_until_its_job_changes() {
         let mut waiting = WaitingRows::default();
-        waiting.add(Waiting { row: row("a", 10), until: at(10) });
-        waiting.add(Waiting { row: row("a", 5), until: at(60) });
-        waiting.add(Waiting { row: row("b", 10), until: at(20) });
+        waiting.add(WaitingRow { row: row("a", 10), until: at(10) });
+        waiting.add(WaitingRow { row: row("a", 5), until: at(60) });
+        waiting.add(WaitingRow { row: row("b", 10), until: at(20) });
 
         assert_eq!(waiting.first_until(), Some(at(10)));
         assert!(waiting.holds(&row("a", 10), at(9)));
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn a_row_that_waits_anew_waits_once() {
         let mut waiting = WaitingRows::default();
-        waiting.add(Waiting { row: row("a", 5), until: at(10) });
-        waiting.add(Waiting { row: row("a", 5), until: at(20) });
+        waiting.add(WaitingRow { row: row("a", 5), until: at(10) });
+        waiting.add(WaitingRow { row: row("a", 5), until: at(20) });
 
         assert!(waiting.holds(&row("a", 5), at(15)));
         waiting.release_until(at(10));

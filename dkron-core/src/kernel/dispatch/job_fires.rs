@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_nanos(1);
 /// count. So every question starts at a fire that is known, the anchor: phases hold, whenever the
 /// question is asked.
 #[derive(Debug)]
-pub(super) struct Fires<'a> {
+pub(super) struct JobFires<'a> {
     schedule: &'a Schedule,
     /// A fire.
     anchor: Timestamp,
@@ -23,7 +23,7 @@ pub(super) struct Fires<'a> {
     expires_at: Timestamp,
 }
 
-impl<'a> Fires<'a> {
+impl<'a> JobFires<'a> {
     /// Takes the schedule of `job`, counted from `anchor`.
     pub(super) fn new(job: &Job, schedule: &'a Schedule, anchor: Timestamp) -> Self {
         Self {
