@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dkron_core::schedule::{Schedule, ScheduleContext};
 use dkron_core::{ConcurrencyPolicy, Job, JobView, Retention, RunStatus, Timestamp, Zone};
 
-use super::go_duration::GoDuration;
+use super::duration_text::GoDuration;
 use super::job_check::CheckedJob;
 use super::policy_text as policy;
 use crate::go_json::{GoTime, Layout, Writer};

@@ -19,9 +19,9 @@
 
 mod answer;
 mod chain;
+mod duration_text;
 mod executions;
 mod frame;
-mod go_duration;
 mod job_body;
 mod job_check;
 mod job_json;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use dkron_core::schedule::DstPolicy;
 use dkron_core::{CatchUpPolicy, LostRunPolicy, PlacementPolicy, RetryBackoff, parse_go_duration};
 
-use super::go_duration::GoDuration;
+use super::duration_text::GoDuration;
 
 /// Reads `dst`.
 pub(super) fn parse_dst(text: &str) -> Result<DstPolicy, String> {

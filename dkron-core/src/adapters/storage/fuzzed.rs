@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::checksum::checksum;
+use super::crc32::checksum;
 use super::data_dir::{DataDir, DataDirConfig};
 use super::health::StorageHealth;
 use super::outbox::FileOutbox;

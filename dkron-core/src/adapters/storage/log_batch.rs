@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use heed::{PutFlags, RwTxn};
 
-use super::checksum::{CHECKSUM_BYTES, checksum};
+use super::crc32::{CHECKSUM_BYTES, checksum};
 use super::env::ByteTable;
 use super::log_format::{
     COMMITTED, PURGED, RECORD_HEADER_BYTES, RECORD_VERSION, VOTE, encode_position,

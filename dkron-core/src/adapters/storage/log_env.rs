@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use heed::{RoTxn, WithoutTls};
 
-use super::checksum::verified;
+use super::crc32::verified;
 use super::data_dir::DataDir;
 use super::env::{ByteTable, EnvConfig, OpenEnv};
 use super::log_batch::LogBatch;

@@ -20,7 +20,7 @@
 //!
 //! May use: `ports`, `kernel::{model, time, state}`, `limits`, `error`.
 
-mod checksum;
+mod crc32;
 mod data_dir;
 mod dir_lock;
 mod dir_sync;

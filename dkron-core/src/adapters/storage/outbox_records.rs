@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
-use super::checksum::{CHECKSUM_BYTES, checksum};
+use super::crc32::{CHECKSUM_BYTES, checksum};
 use crate::kernel::state::{
     Command, DecodeError, Entry, Envelope, Report, decode_entry, encode_entry,
 };

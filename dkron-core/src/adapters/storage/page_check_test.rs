@@ -68,7 +68,7 @@ fn open(data_dir: &Arc<DataDir>) -> Result<LmdbState, crate::Error> {
 
 fn check(path: &Path) -> io::Result<()> {
     let mut verify = |_: &[u8], key: &[u8], stored: &[u8]| {
-        let sum = crate::adapters::storage::checksum::verified(key, stored);
+        let sum = crate::adapters::storage::crc32::verified(key, stored);
         sum.map(|_| ()).ok_or_else(|| "checksum".to_owned())
     };
     check_pages(path, PageCheck { verify: &mut verify, skips_big_values_of: None })

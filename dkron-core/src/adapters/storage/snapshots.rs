@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::checksum::{CHECKSUM_BYTES, checksum};
+use super::crc32::{CHECKSUM_BYTES, checksum};
 use super::data_dir::DataDir;
 use super::dir_sync::sync_dir;
 use crate::error::{Error, ErrorKind};

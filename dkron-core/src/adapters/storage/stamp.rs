@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::checksum::checksum;
+use super::crc32::checksum;
 use super::dir_sync::sync_dir;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use heed::{RoTxn, RwTxn, WithoutTls};
 
-use super::checksum::{CHECKSUM_BYTES, checksum, verified};
+use super::crc32::{CHECKSUM_BYTES, checksum, verified};
 use super::env::{ByteTable, OpenEnv};
 use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, TablesMut};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::clock::{Course, EngineClock};
+use super::engine_clock::{Course, EngineClock};
 use super::nodes::Nodes;
 use super::scene::Scene;
 use super::term::Term;

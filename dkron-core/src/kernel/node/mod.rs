@@ -21,10 +21,10 @@
 //! May use: everything in `kernel`.
 
 mod claims;
-mod clock;
 mod closing;
 mod effect;
 mod engine;
+mod engine_clock;
 mod input;
 mod look_ahead;
 mod nodes;
@@ -37,9 +37,9 @@ mod catch_up_test;
 #[cfg(test)]
 mod claims_test;
 #[cfg(test)]
-mod clock_test;
-#[cfg(test)]
 mod endings_test;
+#[cfg(test)]
+mod engine_clock_test;
 #[cfg(test)]
 mod engine_test;
 #[cfg(test)]

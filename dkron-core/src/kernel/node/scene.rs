@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::clock::EngineClock;
+use super::engine_clock::EngineClock;
 use super::nodes::Nodes;
 use super::{Effect, Observation};
 use crate::kernel::dispatch::Schedules;

@@ -6,7 +6,7 @@ use crate::kernel::model::DstPolicy;
 use crate::kernel::time::{Timestamp, Transition, Zone};
 use crate::limits::EXPLAINED_FIRES_MAX;
 
-use super::clock::ClockRule;
+use super::clock_changes::ClockRule;
 use super::error::ScheduleError;
 use super::fire_times::{Schedule, ScheduleContext};
 use super::parse::{self, Body};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::kernel::model::DstPolicy;
 use crate::kernel::time::{Timestamp, Zone};
 
-use super::clock::{self, ClockRule};
+use super::clock_changes::{self, ClockRule};
 use super::cron::Cron;
 use super::error::ScheduleError;
 use super::field_text::FieldText;
@@ -143,7 +143,7 @@ impl Schedule {
             }
             Kind::At { at } | Kind::After { at, .. } => (*at > after).then_some(*at),
             Kind::Cron { cron, rule } => {
-                let next_s = clock::next_after(cron, *rule, self.zone, after_s)?;
+                let next_s = clock_changes::next_after(cron, *rule, self.zone, after_s)?;
                 debug_assert!(next_s > after_s);
                 Timestamp::from_unix_s(next_s)
             }

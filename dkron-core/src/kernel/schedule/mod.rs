@@ -7,8 +7,8 @@
 //! # Where to begin reading
 //!
 //! [`Schedule`] is the face. `parse` takes the text apart, `field_text` reads one field, `cron`
-//! searches the calendar for a matching local time, `clock` lays that over the changes of a zone's
-//! clock. [`explain()`] says in English what a schedule means.
+//! searches the calendar for a matching local time, `clock_changes` lays that over the changes of a
+//! zone's clock. [`explain()`] says in English what a schedule means.
 //!
 //! # Invariants
 //!
@@ -23,7 +23,7 @@
 //!
 //! May use: `model`, `time`, `limits`, `error`.
 
-mod clock;
+mod clock_changes;
 mod cron;
 mod error;
 mod explain;
@@ -36,7 +36,7 @@ mod hint;
 mod parse;
 mod words;
 
-pub use clock::ClockRule;
+pub use clock_changes::ClockRule;
 pub use error::ScheduleError;
 pub use explain::{ExplainedFire, Explanation, explain};
 pub use field::Field;
