@@ -70,7 +70,7 @@ impl Runs {
             let name = job(number % JOBS).name;
             let status = query::status(&self.tables, &name).expect("a view").expect("a job");
             let at = status.next.expect("a job that is scheduled");
-            Command::Fire(Box::new(Fire {
+            Command::Fire(Fire {
                 job: name.clone(),
                 revision: status.revision,
                 due: Some(DueRow { at, job: name, kind: DueKind::Schedule }),
@@ -78,9 +78,9 @@ impl Runs {
                 next: Some(at.saturating_add(Duration::from_secs(1))),
                 is_forced: false,
                 verdict: Verdict::Start {
-                    targets: vec![Target { node: node.clone(), instance: 7 }],
+                    targets: vec![Target { node: node.clone(), instance: 7 }].into(),
                 },
-            }))
+            })
         };
         entry(start(), (turn..turn + COMMANDS).map(fire))
     }
@@ -88,7 +88,7 @@ impl Runs {
     /// Ends what the last entry started: what the nodes report.
     fn finishes(&self) -> Entry {
         let finish = |event: &Event| match event {
-            Event::Claimed(claim) => Some(Command::Finish(Box::new(Report {
+            Event::Claimed(claim) => Some(Command::Finish(Report {
                 job: claim.execution.job.clone(),
                 execution: claim.execution.id.clone(),
                 token: claim.execution.token,
@@ -96,7 +96,7 @@ impl Runs {
                 finished_at: claim.start_at.saturating_add(Duration::from_millis(1)),
                 state: ExecutionState::Succeeded,
                 output: StoredOutput::default(),
-            }))),
+            })),
             _ => None,
         };
         entry(start(), self.events.iter().filter_map(finish))

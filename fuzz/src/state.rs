@@ -107,7 +107,7 @@ fn use_rows(tables: &mut MemoryTables) {
                 state: ExecutionState::Failed,
                 output: StoredOutput::default(),
             };
-            change(tables, Command::Finish(Box::new(report)));
+            change(tables, Command::Finish(report));
         }
         if let Ok(Some(view)) = query::job(tables, &job) {
             let (revision, disabled) = (view.status.revision, !view.job.disabled);

@@ -32,15 +32,15 @@ fn node(text: &str) -> NodeName {
 /// `revision` is that of the job's write: they are counted over all jobs.
 fn start(row: &DueRow, revision: u64, forced: bool) -> Command {
     let targets = vec![Target { node: node("n1"), instance: 1 }];
-    Command::Fire(Box::new(Fire {
+    Command::Fire(Fire {
         job: row.job.clone(),
         revision,
         due: (!forced).then(|| row.clone()),
         at: row.at,
         next: Some(row.at.saturating_add(Duration::from_secs(60))),
         is_forced: forced,
-        verdict: Verdict::Start { targets },
-    }))
+        verdict: Verdict::Start { targets: targets.into() },
+    })
 }
 
 /// Returns entries that do one thing of each kind, as they would come one after the other.
@@ -94,9 +94,9 @@ pub fn samples() -> Vec<Entry> {
         Command::SetJob(Box::new(JobWrite::new(nightly, Some(at(60))))),
         Command::SetJob(Box::new(JobWrite::new(child, None))),
         start(&row, 1, false),
-        Command::Finish(Box::new(report(ExecutionState::Failed, 1, "exit status 1\n"))),
+        Command::Finish(report(ExecutionState::Failed, 1, "exit status 1\n")),
         start(&DueRow { at: at(61), job: name("a"), kind: retry }, 1, false),
-        Command::Fire(Box::new(skip)),
+        Command::Fire(skip),
         start(&DueRow { at: at(130), job: name("b"), kind: DueKind::Schedule }, 2, true),
         Command::Cancel { job: name("b"), execution: id(130) },
         Command::ApplyJobs(Box::new(declared)),

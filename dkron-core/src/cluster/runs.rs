@@ -69,7 +69,7 @@ impl Cluster {
         let over = node.watch.fire_of(&name);
         let fire = node.plan_run(&name, true)?;
         let at = fire.at;
-        let outcome = node.propose_one(Command::Fire(Box::new(fire))).await?;
+        let outcome = node.propose_one(Command::Fire(fire)).await?;
         let Outcome::Claimed { executions } = outcome else {
             return Err(node.unexpected("run job", &name, &outcome));
         };
@@ -77,7 +77,7 @@ impl Cluster {
             .first()
             .map_or(at, |id| Timestamp::from_unix_ns(i64::try_from(id.due_ns).unwrap_or(i64::MAX)));
         over.expect(fire_time);
-        let receipt = RunReceipt { job: name, fire_time, executions };
+        let receipt = RunReceipt { job: name, fire_time, executions: executions.into() };
         Ok(Run { cluster: self.clone(), receipt, over })
     }
 

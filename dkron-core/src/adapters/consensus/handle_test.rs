@@ -277,7 +277,7 @@ async fn too_much_at_once_is_refused() {
         state: crate::kernel::model::ExecutionState::Succeeded,
         output,
     };
-    let command = Command::Finish(Box::new(report));
+    let command = Command::Finish(report);
 
     let large = node.consensus.propose(vec![Envelope { request: None, command }]);
     let error = node.set_job("a").await.unwrap_err();

@@ -67,7 +67,7 @@ pub(super) fn sealed(body: &[u8]) -> Vec<u8> {
 /// Returns the reports in the body of a record.
 pub(super) fn reports_in(body: &[u8]) -> Result<impl Iterator<Item = Report>, DecodeError> {
     let finished = |envelope: Envelope| match envelope.command {
-        Command::Finish(report) => Some(*report),
+        Command::Finish(report) => Some(report),
         _ => None,
     };
     Ok(decode_entry(body)?.commands.into_iter().filter_map(finished))

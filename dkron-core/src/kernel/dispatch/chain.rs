@@ -35,7 +35,7 @@ impl<'a> Chain<'a> {
 
     /// Starts the fire on `targets`; the row after it is at `next`.
     pub(super) fn start(&mut self, targets: Vec<Target>, next: Option<Timestamp>) {
-        self.push(Verdict::Start { targets }, next);
+        self.push(Verdict::Start { targets: targets.into() }, next);
     }
 
     /// Skips `count` fires up to `last`; the row after them is at `next`.

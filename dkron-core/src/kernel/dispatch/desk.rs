@@ -112,7 +112,7 @@ impl Desk {
     /// Plans and applies; all of it must be accepted.
     pub(super) fn decide(&mut self, now: &str) -> Vec<Fire> {
         let plan = self.plan(now);
-        let commands = plan.fires.iter().map(|fire| Command::Fire(Box::new(fire.clone())));
+        let commands = plan.fires.iter().map(|fire| Command::Fire(fire.clone()));
         let (outcomes, _) = self.apply(commands);
         let refused = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(_));
         assert!(!outcomes.iter().any(refused), "{outcomes:?}");
@@ -152,7 +152,7 @@ impl Desk {
                 state,
                 output: StoredOutput::default(),
             };
-            self.apply([Command::Finish(Box::new(report))]);
+            self.apply([Command::Finish(report)]);
         }
     }
 }

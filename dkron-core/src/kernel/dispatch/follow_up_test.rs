@@ -127,7 +127,7 @@ fn a_dependent_run_is_checked_like_any_fire_of_its_job() {
         let mut desk = Desk::with([job("parent", "0 * * * * *"), child]);
         desk.now = at("00:00:50");
         let under_way = desk.plan_run("child", true).unwrap();
-        desk.apply([Command::Fire(Box::new(under_way))]);
+        desk.apply([Command::Fire(under_way)]);
         desk.decide("00:01:00");
         desk.finish("parent", ExecutionState::Succeeded);
 
@@ -142,7 +142,7 @@ fn causes_of_fires_are_told_apart() {
     let mut desk = Desk::with([Job { concurrency, ..job("a", "0 * * * * *") }]);
     desk.now = at("00:01:00");
     let fire = desk.plan_run("a", false).unwrap();
-    let (_, events) = desk.apply([Command::Fire(Box::new(fire))]);
+    let (_, events) = desk.apply([Command::Fire(fire)]);
     assert!(matches!(&events[0], Event::Claimed(claim) if claim.execution.cause == Cause::Manual));
 
     check(&desk.decide("00:01:00"), &["00:01:00 skip 1 to 00:01:00 Forbidden -> 00:02:00"]);

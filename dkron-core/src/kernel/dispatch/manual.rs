@@ -95,7 +95,7 @@ pub fn plan_manual(view: &impl Tables, run: &ManualRun<'_>) -> Result<Fire, Manu
             at: run.now,
             next: None,
             is_forced: run.is_forced,
-            verdict: Verdict::Start { targets },
+            verdict: Verdict::Start { targets: targets.into() },
         }),
     }
 }

@@ -165,7 +165,7 @@ impl<T: Tables> Planner<'_, T> {
                 self.plan.waiting.push(WaitingRow { row, until });
                 return Ok(());
             }
-            Decision::Start(targets) => Verdict::Start { targets },
+            Decision::Start(targets) => Verdict::Start { targets: targets.into() },
             Decision::Skip(reason) => Verdict::Skip { last: at, fires: 1, reason },
         };
         let (job, revision) = (row.job.clone(), facts.revision);

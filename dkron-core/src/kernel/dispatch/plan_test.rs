@@ -170,7 +170,7 @@ fn a_plan_for_another_state_is_refused_by_apply() {
     let mut desk = Desk::with([job("a", "* * * * * *")]);
     let stale = desk.plan("00:00:03").fires;
     assert_eq!(stale.len(), 3);
-    let commands = || stale.iter().map(|fire| Command::Fire(Box::new(fire.clone())));
+    let commands = || stale.iter().map(|fire| Command::Fire(fire.clone()));
 
     // The same plan twice is applied once.
     desk.apply(commands());

@@ -10,6 +10,7 @@
 
 mod error;
 mod execution;
+mod few;
 mod go_bool;
 mod job;
 mod letter;
@@ -24,6 +25,7 @@ pub use error::ModelError;
 pub use execution::{
     Cause, Execution, ExecutionId, ExecutionState, ParseExecutionIdError, Skip, SkipReason,
 };
+pub use few::Few;
 pub use go_bool::parse_go_bool;
 pub use job::Job;
 pub use mem_limit::{MemLimitError, parse_mem_limit};

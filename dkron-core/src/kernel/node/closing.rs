@@ -58,7 +58,7 @@ fn command(execution: &Execution, ending: Ending, now: Timestamp) -> Command {
             };
         }
     };
-    Command::Finish(Box::new(Report {
+    Command::Finish(Report {
         job: execution.job.clone(),
         execution: execution.id.clone(),
         token: execution.token,
@@ -67,5 +67,5 @@ fn command(execution: &Execution, ending: Ending, now: Timestamp) -> Command {
         state,
         // Nobody else can say it: whoever looks at the execution sees a failure without a word.
         output: StoredOutput { bytes: why.into(), ..StoredOutput::default() },
-    }))
+    })
 }

@@ -38,7 +38,7 @@ fn what_waits_for_no_instant_goes_on_while_the_clock_is_behind() {
 
     for job in ["a", "b"] {
         let fire = run(&world, job, false);
-        world.command(Command::Fire(Box::new(fire)));
+        world.command(Command::Fire(fire));
     }
     world.run_for(S);
 

@@ -71,7 +71,7 @@ fn an_engine_that_drains_starts_what_is_claimed_already_and_claims_nothing_more(
     world.set(job("by-hand", "@manually"));
     world.set(job("a", "* * * * * *"));
     let fire = run(&world, "by-hand", false);
-    let (_, news) = world.apply(&[Command::Fire(Box::new(fire))]);
+    let (_, news) = world.apply(&[Command::Fire(fire)]);
 
     world.step(Input::Draining);
     assert!(!world.engine.is_idle(), "its news is still under way");

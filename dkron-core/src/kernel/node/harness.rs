@@ -526,7 +526,7 @@ impl World {
         let (job, finished_at) = (job.clone(), self.now());
         let output = StoredOutput::default();
         let report = Report { job, execution, token, started_at, finished_at, state, output };
-        let commands = vec![Command::Finish(Box::new(report))];
+        let commands = vec![Command::Finish(report)];
         let commit = self.commit;
         self.later(commit, Happening::Commit { round: None, commands });
     }

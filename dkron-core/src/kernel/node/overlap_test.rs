@@ -136,11 +136,11 @@ fn a_manual_run_starts_at_once_and_counts_for_forbid() {
     world.run_until("2030-01-01T00:00:30Z");
 
     let fire = run(&world, "a", false);
-    world.command(Command::Fire(Box::new(fire)));
+    world.command(Command::Fire(fire));
     assert_eq!(world.starts.len(), 1);
     assert_eq!(world.starts[0].at, world.now());
     let fire = run(&world, "a", false);
-    assert!(matches!(world.command(Command::Fire(Box::new(fire))), Outcome::Rejected(_)));
+    assert!(matches!(world.command(Command::Fire(fire)), Outcome::Rejected(_)));
 
     world.run_until("2030-01-01T00:02:30Z");
     assert_eq!(world.started("a"), ["2030-01-01T00:00:30Z", "2030-01-01T00:02:00Z"]);

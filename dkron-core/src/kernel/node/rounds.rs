@@ -129,7 +129,7 @@ impl Term {
         if !plan.fires.is_empty() {
             scene.note(planned(&plan.fires, now));
         }
-        Ok(plan.fires.into_iter().map(|fire| Command::Fire(Box::new(fire))).collect())
+        Ok(plan.fires.into_iter().map(Command::Fire).collect())
     }
 
     /// Returns how many more executions may run, about: a fire may have several targets. Says so

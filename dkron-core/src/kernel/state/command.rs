@@ -1,7 +1,7 @@
 //! Everything that can change the state.
 
 use crate::kernel::model::{
-    Cause, ExecutionId, ExecutionState, Job, JobName, JobStatus, NodeName, SkipReason,
+    Cause, ExecutionId, ExecutionState, Few, Job, JobName, JobStatus, NodeName, SkipReason,
 };
 use crate::kernel::time::Timestamp;
 
@@ -27,7 +27,7 @@ pub struct Envelope {
 impl Envelope {
     /// Hands in a result; handing it in again is harmless.
     pub fn finish(report: &Report) -> Self {
-        Self { request: None, command: Command::Finish(Box::new(report.clone())) }
+        Self { request: None, command: Command::Finish(report.clone()) }
     }
 }
 
@@ -36,6 +36,9 @@ impl Envelope {
 pub struct RequestId(pub u128);
 
 /// One change.
+///
+/// Nearly all are fires and ends, and go from thread to thread: these are held in place, for memory
+/// of their own would be taken by one thread and given back by another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Creates a job or replaces it by name.
@@ -74,7 +77,7 @@ pub enum Command {
         paused: bool,
     },
     /// Decides one fire: claims it for nodes, or skips it.
-    Fire(Box<Fire>),
+    Fire(Fire),
     /// Takes back a claim whose start was never handed to its node.
     Withdraw {
         /// The job.
@@ -87,7 +90,7 @@ pub enum Command {
         reason: SkipReason,
     },
     /// Ends an execution with what its node reports, or with its loss.
-    Finish(Box<Report>),
+    Finish(Report),
     /// Asks for the end of a running execution.
     Cancel {
         /// The job.
@@ -211,7 +214,7 @@ pub enum Verdict {
     /// Claim it for these nodes: at least one.
     Start {
         /// Where.
-        targets: Vec<Target>,
+        targets: Few<Target>,
     },
     /// Do not start it, nor those after it up to `last`.
     Skip {

@@ -89,7 +89,7 @@ fn set(job: Job) -> Command {
 
 fn start(job: &str, revision: u64, due: Option<DueRow>, nodes: &[&str]) -> Command {
     let targets = nodes.iter().map(|on| Target { node: node(on), instance: 9 }).collect();
-    Command::Fire(Box::new(Fire {
+    Command::Fire(Fire {
         job: name(job),
         revision,
         at: due.as_ref().map_or(at(61), |row| row.at),
@@ -97,11 +97,11 @@ fn start(job: &str, revision: u64, due: Option<DueRow>, nodes: &[&str]) -> Comma
         next: Some(at(120)),
         is_forced: false,
         verdict: Verdict::Start { targets },
-    }))
+    })
 }
 
 fn skip(reason: SkipReason) -> Command {
-    Command::Fire(Box::new(Fire {
+    Command::Fire(Fire {
         job: name("plain"),
         revision: 2,
         due: None,
@@ -109,12 +109,12 @@ fn skip(reason: SkipReason) -> Command {
         next: None,
         is_forced: true,
         verdict: Verdict::Skip { last: at(63), fires: 2, reason },
-    }))
+    })
 }
 
 fn finish(job: &str, execution: ExecutionId, token: u64, state: ExecutionState) -> Command {
     let output = StoredOutput { bytes_total: 300_000, packing: 1, bytes: b"output".to_vec() };
-    Command::Finish(Box::new(Report {
+    Command::Finish(Report {
         job: name(job),
         execution,
         token,
@@ -122,7 +122,7 @@ fn finish(job: &str, execution: ExecutionId, token: u64, state: ExecutionState) 
         finished_at: at(65),
         state,
         output,
-    }))
+    })
 }
 
 fn reasons() -> Vec<SkipReason> {
@@ -316,7 +316,7 @@ fn every_answer_is_remembered_as_it_was() {
     let answers = [
         Outcome::Done,
         Outcome::Written { revision: 1 },
-        Outcome::Claimed { executions: vec![execution] },
+        Outcome::Claimed { executions: vec![execution].into() },
         Outcome::Applied { created: 1, updated: 2, unchanged: 3, pruned: 4 },
     ];
     let mut scratch = codec::Scratch::default();

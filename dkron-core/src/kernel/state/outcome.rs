@@ -1,6 +1,6 @@
 //! The answers of `apply`.
 
-use crate::kernel::model::{ExecutionId, JobName};
+use crate::kernel::model::{ExecutionId, Few, JobName};
 
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Outcome {
     /// The fire is claimed: these executions exist now.
     Claimed {
         /// One for each target.
-        executions: Vec<ExecutionId>,
+        executions: Few<ExecutionId>,
     },
     /// A program's jobs are as declared.
     Applied {

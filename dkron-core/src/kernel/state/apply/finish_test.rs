@@ -130,7 +130,7 @@ fn the_times_of_an_execution_are_those_of_its_node() {
         ..world.report("a", &ids[0], Failed)
     };
 
-    world.run(Command::Finish(Box::new(report)));
+    world.run(Command::Finish(report));
 
     let execution = &world.executions("a")[0];
     assert_eq!((execution.started_at, execution.finished_at), (at(63), Some(at(72))));
@@ -164,7 +164,7 @@ fn a_result_that_comes_after_its_run_was_closed_as_lost_counts_for_nothing() {
         let late = world.report("a", &ids[0], result);
         world.finish("a", &ids[0], Lost);
 
-        let why = world.refused(Command::Finish(Box::new(late)));
+        let why = world.refused(Command::Finish(late));
 
         assert!(matches!(why, Rejection::ExecutionNotRunning { .. }), "{why}");
         assert_eq!(world.counts("a"), (RunStatus::Failed, 0, 1));
@@ -192,7 +192,7 @@ fn what_runs_of_a_deleted_job_is_there_until_its_end_and_leaves_nothing() {
     }
 
     assert_eq!(world.left_over(), Vec::<&str>::new());
-    let why = world.refused(Command::Finish(Box::new(world.report("a", &ids[1], Failed))));
+    let why = world.refused(Command::Finish(world.report("a", &ids[1], Failed)));
     assert!(matches!(why, Rejection::ExecutionNotRunning { .. }), "{why}");
 }
 
@@ -203,7 +203,7 @@ fn a_repeated_report_is_harmless_and_a_different_one_is_refused() {
     world.set(child("b", "a"));
     let ids = world.start("a", &["n1"]);
     let report = world.report("a", &ids[0], Succeeded);
-    let finish = |report: &Report| Command::Finish(Box::new(report.clone()));
+    let finish = |report: &Report| Command::Finish(report.clone());
     assert_eq!(world.run(finish(&report)), Outcome::Done);
     let before = world.tables.clone();
 
@@ -225,7 +225,7 @@ fn a_report_with_another_token_is_fenced() {
     let mut report = world.report("a", &ids[0], Succeeded);
     report.token += 1;
 
-    let why = world.refused(Command::Finish(Box::new(report)));
+    let why = world.refused(Command::Finish(report));
 
     assert!(matches!(why, Rejection::Fenced { .. }));
 }
@@ -373,7 +373,7 @@ fn a_job_made_again_under_its_name_takes_over_what_runs() {
     assert_eq!(check_integrity(&world.tables).unwrap(), []);
 
     let row = world.due_of("a").remove(0);
-    let why = world.refused(Command::Fire(Box::new(world.start_of(&row, &["n1"]))));
+    let why = world.refused(Command::Fire(world.start_of(&row, &["n1"])));
     assert!(matches!(why, Rejection::Overlap { .. }), "{why}");
     world.finish("a", &ids[0], Succeeded);
     assert_eq!(world.counts("a"), (RunStatus::Untriggered, 1, 0), "it goes on on n2");

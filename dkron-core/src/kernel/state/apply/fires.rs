@@ -8,7 +8,7 @@ use super::finish::Settled;
 use super::jobs::is_one_shot;
 use super::{Apply, Stop, half_a_job};
 use crate::kernel::model::{
-    Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Job, JobName, Skip,
+    Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Few, Job, JobName, Skip,
     SkipReason,
 };
 use crate::kernel::state::codec::{ExecutionRecord, FireProgress, StatusRow};
@@ -151,7 +151,7 @@ impl<T: TablesMut> Apply<'_, T> {
         let is_shared = fire.due.is_some() && attempt.number == 1 && free_ns > due_ns;
         due_ns = free_ns;
 
-        let mut executions = Vec::with_capacity(targets.len());
+        let mut executions = Few::default();
         for target in targets {
             let id = ExecutionId { due_ns, node: target.node.clone() };
             let key = keys::execution(&fire.job, &id);

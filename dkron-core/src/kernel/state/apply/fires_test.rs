@@ -40,7 +40,7 @@ fn a_fire_is_decided_once() {
     let fire = world.start_of(&world.due()[0], &["n1"]);
     world.claimed(fire.clone());
 
-    let why = world.refused(Command::Fire(Box::new(fire)));
+    let why = world.refused(Command::Fire(fire));
 
     assert_eq!(why, Rejection::FireDecided { job: name("a") });
 }
@@ -52,11 +52,11 @@ fn a_decision_for_another_definition_is_refused() {
     let fire = world.start_of(&world.due()[0], &["n1"]);
     let revision = world.set(Job { owner: "x".to_owned(), ..job("a") });
 
-    let why = world.refused(Command::Fire(Box::new(fire.clone())));
+    let why = world.refused(Command::Fire(fire.clone()));
 
     assert_eq!(why, Rejection::Moved { job: name("a"), revision });
     world.run(Command::DeleteJob { job: name("a") });
-    let why = world.refused(Command::Fire(Box::new(fire)));
+    let why = world.refused(Command::Fire(fire));
     assert_eq!(why, Rejection::JobNotFound { job: name("a") });
 }
 
@@ -67,7 +67,7 @@ fn forbid_refuses_a_second_fire_until_the_first_is_over() {
     let ids = world.start("a", &["n1", "n2"]);
     let fire = world.start_of(&world.due()[0], &["n1"]);
     for (id, in_the_way) in [(&ids[0], &ids[0]), (&ids[1], &ids[1])] {
-        let why = world.refused(Command::Fire(Box::new(fire.clone())));
+        let why = world.refused(Command::Fire(fire.clone()));
         assert_eq!(why, Rejection::Overlap { job: name("a"), running: in_the_way.clone() });
         world.finish("a", id, ExecutionState::Succeeded);
     }
@@ -83,7 +83,7 @@ fn forbid_lets_a_run_by_hand_through_if_it_is_forced() {
     let mut polite = forced.clone();
     polite.is_forced = false;
 
-    assert!(matches!(world.refused(Command::Fire(Box::new(polite))), Rejection::Overlap { .. }));
+    assert!(matches!(world.refused(Command::Fire(polite)), Rejection::Overlap { .. }));
     world.claimed(forced);
 }
 
@@ -156,7 +156,7 @@ fn no_target_at_all_is_a_skip() {
     world.set(job("a"));
     let fire = world.start_of(&world.due()[0], &[]);
 
-    assert_eq!(world.run(Command::Fire(Box::new(fire))), Outcome::Done);
+    assert_eq!(world.run(Command::Fire(fire)), Outcome::Done);
 
     assert!(matches!(&world.events[..], [Event::Skipped { skip, .. }] if skip.first == at(60)));
     assert_eq!(world.status("a").next, Some(at(120)));
@@ -171,7 +171,7 @@ fn a_skip_is_recorded_with_its_range_and_reason() {
     fire.verdict = Verdict::Skip { last: at(180), fires: 3, reason: reason.clone() };
     fire.next = Some(at(240));
 
-    assert_eq!(world.run(Command::Fire(Box::new(fire))), Outcome::Done);
+    assert_eq!(world.run(Command::Fire(fire)), Outcome::Done);
 
     let skips = query::skips(&world.tables, &name("a"), Order::Descending, 10).unwrap();
     let [skip] = &skips[..] else { panic!("{skips:?}") };

@@ -122,7 +122,7 @@ impl World {
             at: row.at,
             next: Some(row.at.saturating_add(Duration::from_secs(60))),
             is_forced: false,
-            verdict: Verdict::Start { targets: targets(nodes) },
+            verdict: Verdict::Start { targets: targets(nodes).into() },
         }
     }
 
@@ -140,7 +140,7 @@ impl World {
             at: self.now,
             next: None,
             is_forced: true,
-            verdict: Verdict::Start { targets: targets(nodes) },
+            verdict: Verdict::Start { targets: targets(nodes).into() },
         }
     }
 
@@ -150,8 +150,8 @@ impl World {
     }
 
     pub(in super::super) fn claimed(&mut self, fire: Fire) -> Vec<ExecutionId> {
-        match self.run(Command::Fire(Box::new(fire))) {
-            Outcome::Claimed { executions } => executions,
+        match self.run(Command::Fire(fire)) {
+            Outcome::Claimed { executions } => executions.into(),
             other => panic!("{other:?}"),
         }
     }
@@ -161,7 +161,7 @@ impl World {
         let row = self.due_of(job).remove(0);
         let mut fire = self.start_of(&row, &[]);
         fire.verdict = Verdict::Skip { last: row.at, fires: 1, reason };
-        self.run(Command::Fire(Box::new(fire)))
+        self.run(Command::Fire(fire))
     }
 
     pub(in super::super) fn report(
@@ -185,7 +185,7 @@ impl World {
     /// Ends an execution now.
     pub(in super::super) fn finish(&mut self, job: &str, id: &ExecutionId, state: ExecutionState) {
         let report = self.report(job, id, state);
-        assert_eq!(self.run(Command::Finish(Box::new(report))), Outcome::Done);
+        assert_eq!(self.run(Command::Finish(report)), Outcome::Done);
     }
 }
 

@@ -19,7 +19,7 @@ fn run_times(world: &mut World, times: u32, output_bytes: usize) {
         let mut report = world.report("a", &ids[0], ExecutionState::Succeeded);
         report.output.bytes = vec![7; output_bytes];
         report.output.bytes_total = 1_000;
-        world.run(Command::Finish(Box::new(report)));
+        world.run(Command::Finish(report));
     }
 }
 
@@ -112,7 +112,7 @@ fn an_output_is_read_as_it_was_written() {
     let ids = world.start("a", &["n1"]);
     let mut report = world.report("a", &ids[0], ExecutionState::Failed);
     report.output = StoredOutput { bytes_total: 9_000, packing: 3, bytes: vec![0, 255, 7] };
-    world.run(Command::Finish(Box::new(report.clone())));
+    world.run(Command::Finish(report.clone()));
 
     let output = query::output(&world.tables, &name("a"), &ids[0]).unwrap();
     assert_eq!(output, Some(report.output));

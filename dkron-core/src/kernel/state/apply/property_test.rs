@@ -255,7 +255,7 @@ impl History {
             }
             _ => {}
         }
-        Some(Command::Fire(Box::new(fire)))
+        Some(Command::Fire(fire))
     }
 
     fn random_report(&mut self) -> Option<Command> {
@@ -276,7 +276,7 @@ impl History {
         if self.random.one_in(20) {
             report.token += 1;
         }
-        Some(Command::Finish(Box::new(report)))
+        Some(Command::Finish(report))
     }
 
     fn random_declaration(&mut self) -> Command {
@@ -330,7 +330,7 @@ impl History {
             }
             31..36 => {
                 let nodes = self.random_nodes();
-                Some(Command::Fire(Box::new(self.world.manual_of(text, &nodes))))
+                Some(Command::Fire(self.world.manual_of(text, &nodes)))
             }
             36..66 => self.random_fire(),
             _ => self.random_report(),

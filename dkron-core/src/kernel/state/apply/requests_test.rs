@@ -15,7 +15,7 @@ fn ask(world: &mut World, request: u128, command: Command) -> (Outcome, Vec<Even
 }
 
 fn run_now(world: &World) -> Command {
-    Command::Fire(Box::new(world.manual_of("a", &["n1"])))
+    Command::Fire(world.manual_of("a", &["n1"]))
 }
 
 #[test]

@@ -109,14 +109,14 @@ impl<'a> CommandRecord<'a> {
                 Command::ApplyJobs(Box::new(ApplyJobs { declared_by, jobs, prune: *prune }))
             }
             Self::SetPaused(paused) => Command::SetPaused { paused: *paused },
-            Self::Fire(fire) => Command::Fire(Box::new(fire.to_fire()?)),
+            Self::Fire(fire) => Command::Fire(fire.to_fire()?),
             Self::Withdraw { job, execution, token, reason } => Command::Withdraw {
                 job: to_job_name(job)?,
                 execution: to_id(*execution)?,
                 token: *token,
                 reason: reason.to_reason()?,
             },
-            Self::Finish(report) => Command::Finish(Box::new(report.to_report()?)),
+            Self::Finish(report) => Command::Finish(report.to_report()?),
             Self::Cancel(job, execution) => {
                 Command::Cancel { job: to_job_name(job)?, execution: to_id(*execution)? }
             }
