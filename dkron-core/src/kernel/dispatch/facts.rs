@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::kernel::model::{Cause, Execution, ExecutionId, ExecutionState, Job, JobName, NodeName};
+use crate::kernel::model::{Execution, ExecutionId, ExecutionState, Job, JobName, NodeName};
 use crate::kernel::state::query::{self, Part};
-use crate::kernel::state::{DueKind, DueRow, Order, TableError, Tables};
+use crate::kernel::state::{FireId, Order, TableError, Tables};
 use crate::kernel::time::Timestamp;
 
 /// How many of a job's newest executions are looked at for those of one fire.
@@ -30,28 +30,6 @@ pub(super) fn of_job(view: &impl Tables, name: &JobName) -> Result<Option<Facts>
     Ok(Some(Facts { job, revision: status.revision, last_fire: status.last_fire }))
 }
 
-/// Which fire of a job an attempt belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FireId {
-    pub(super) fire_time: Timestamp,
-    pub(super) cause: Cause,
-}
-
-impl FireId {
-    /// Returns the fire that a due row is about.
-    pub(super) const fn of(row: &DueRow) -> Self {
-        match row.kind {
-            DueKind::Schedule => Self { fire_time: row.at, cause: Cause::Schedule },
-            DueKind::Dependent { .. } => Self { fire_time: row.at, cause: Cause::Parent },
-            DueKind::Retry { fire_time, cause, .. } => Self { fire_time, cause },
-        }
-    }
-
-    fn has(self, execution: &Execution) -> bool {
-        execution.fire_time == self.fire_time && execution.cause == self.cause
-    }
-}
-
 /// Returns a running execution of the job that belongs to another fire.
 pub(super) fn other_running(
     view: &impl Tables,
@@ -59,11 +37,12 @@ pub(super) fn other_running(
     fire: FireId,
 ) -> Result<Option<ExecutionId>, TableError> {
     let first = query::running(view, Some(job), 1)?;
+    let is_other = |execution: &Execution| FireId::of_execution(execution) != fire;
     let running = match first.first() {
-        Some(execution) if fire.has(execution) => query::running(view, Some(job), usize::MAX)?,
+        Some(execution) if !is_other(execution) => query::running(view, Some(job), usize::MAX)?,
         _ => first,
     };
-    Ok(running.into_iter().find(|execution| !fire.has(execution)).map(|other| other.id))
+    Ok(running.into_iter().find(is_other).map(|other| other.id))
 }
 
 /// Returns the nodes on which the fire runs or has succeeded.
@@ -76,7 +55,8 @@ pub(super) fn nodes_of_fire(
     let newest = query::executions_page(view, job, part)?.items.into_iter();
     let counts = |execution: &Execution| {
         let state = execution.state;
-        fire.has(execution) && matches!(state, ExecutionState::Running | ExecutionState::Succeeded)
+        FireId::of_execution(execution) == fire
+            && matches!(state, ExecutionState::Running | ExecutionState::Succeeded)
     };
     Ok(newest.filter(counts).map(|execution| execution.id.node).collect())
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{self, FireId};
+use super::facts;
 use crate::kernel::model::{ConcurrencyPolicy, ExecutionId, Job, JobName, NodeName};
-use crate::kernel::state::{TableError, Tables};
+use crate::kernel::state::{FireId, TableError, Tables};
 use crate::kernel::time::Timestamp;
 
 /// Which jobs that forbid overlap have an execution: running or claimed in the state, or claimed by

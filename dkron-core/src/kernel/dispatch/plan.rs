@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::chain::Chain;
-use super::facts::{self, Facts, FireId};
+use super::facts::{self, Facts};
 use super::job_fires::JobFires;
 use super::overlap::Overlap;
 use super::random::SplitMix64;
@@ -14,7 +14,9 @@ use super::waiting::{WaitingRow, WaitingRows};
 use super::{catch_up, runnable};
 use crate::kernel::model::{JobName, NodeView, SkipReason};
 use crate::kernel::schedule::ScheduleError;
-use crate::kernel::state::{DueKind, DueRow, Fire, TableError, Tables, Target, Verdict, query};
+use crate::kernel::state::{
+    DueKind, DueRow, Fire, FireId, TableError, Tables, Target, Verdict, query,
+};
 use crate::kernel::time::Timestamp;
 use crate::limits::{
     CATCH_UP_COUNT_MAX, CATCH_UP_COUNT_PER_ROUND_MAX, DUE_ROWS_WALKED_MAX, NODES_RETURN_MAX,
@@ -269,7 +271,7 @@ impl<T: Tables> Planner<'_, T> {
 
     /// Decides one attempt of a job that may run: is it in time, is the way free, and where?
     fn decide_attempt(&mut self, facts: &Facts, row: &DueRow) -> Result<Decision, TableError> {
-        let (job, fire) = (&facts.job, FireId::of(row));
+        let (job, fire) = (&facts.job, FireId::of_row(row));
         let Circumstances { now, watch_start, seed, .. } = *self.circumstances;
         if runnable::is_too_late(job, row.at, now) {
             return Ok(Decision::Skip(SkipReason::TooLate));

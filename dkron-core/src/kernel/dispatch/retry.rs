@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{self, FireId};
+use super::facts;
 use super::random::SplitMix64;
 use super::targets::Candidates;
 use crate::kernel::model::{Job, JobName, NodeName};
-use crate::kernel::state::{TableError, Tables, Target};
+use crate::kernel::state::{FireId, TableError, Tables, Target};
 use crate::kernel::time::Timestamp;
 
 /// The further attempts that a plan moves to other nodes.

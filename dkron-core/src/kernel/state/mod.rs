@@ -26,6 +26,7 @@ mod command;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod event;
+mod fire_id;
 #[cfg(test)]
 mod format_test;
 #[cfg(any(test, feature = "testing"))]
@@ -47,6 +48,7 @@ pub use command::{
     RequestId, StoredOutput, Target, Verdict,
 };
 pub use event::{Claim, Event, JobChange};
+pub use fire_id::FireId;
 #[cfg(any(test, feature = "testing"))]
 pub use integrity::check_integrity;
 #[cfg(any(test, feature = "testing"))]

@@ -1,10 +1,9 @@
 //! Claims that end before their run does: taken back, or asked to stop.
 
-use super::fires::FireId;
-use super::{Apply, Stop};
+use super::{Apply, NotApplied};
 use crate::kernel::model::{Execution, ExecutionId, JobName, Skip, SkipReason};
 use crate::kernel::state::codec::ExecutionRecord;
-use crate::kernel::state::{Event, Outcome, Rejection, Table, TablesMut, keys, rows};
+use crate::kernel::state::{Event, FireId, Outcome, Rejection, Table, TablesMut, keys, rows};
 
 impl<T: TablesMut> Apply<'_, T> {
     /// Takes back a claim that its node never heard of.
@@ -14,7 +13,7 @@ impl<T: TablesMut> Apply<'_, T> {
         id: &ExecutionId,
         token: u64,
         reason: &SkipReason,
-    ) -> Result<Outcome, Stop> {
+    ) -> Result<Outcome, NotApplied> {
         let execution = self.running(job, id)?;
         if execution.token != token {
             let (job, execution) = (job.clone(), id.clone());
@@ -25,7 +24,7 @@ impl<T: TablesMut> Apply<'_, T> {
         let attempt = execution.attempt;
         let skip =
             Skip { job: job.clone(), first, last, attempt, fires: 1, reason: reason.clone() };
-        let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
+        let fire = FireId::of_execution(&execution);
         let row = rows::status(self.tables, job)?;
         // A first attempt leaves no result; a later one leaves that of the attempt before it.
         let result = (row.is_some() && execution.attempt > 1).then_some(false);
@@ -43,7 +42,11 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Notes that a running execution shall end. Asking again asks its node again.
-    pub(super) fn cancel(&mut self, job: &JobName, id: &ExecutionId) -> Result<Outcome, Stop> {
+    pub(super) fn cancel(
+        &mut self,
+        job: &JobName,
+        id: &ExecutionId,
+    ) -> Result<Outcome, NotApplied> {
         let mut execution = self.running(job, id)?;
         if !execution.is_cancel_requested {
             execution.is_cancel_requested = true;
@@ -55,7 +58,7 @@ impl<T: TablesMut> Apply<'_, T> {
         Ok(Outcome::Done)
     }
 
-    fn running(&self, job: &JobName, id: &ExecutionId) -> Result<Execution, Stop> {
+    fn running(&self, job: &JobName, id: &ExecutionId) -> Result<Execution, NotApplied> {
         let running = rows::execution(self.tables, Table::Running, job, id)?;
         running.ok_or_else(|| {
             let (job, execution) = (job.clone(), id.clone());

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::jobs::{Checked, check_tag};
 use super::parents::{Forest, has_children};
-use super::{Apply, Stop, half_a_job};
+use super::{Apply, NotApplied, half_a_job};
 use crate::kernel::model::JobName;
 use crate::kernel::state::{
     ApplyJobs, JobChange, JobWrite, Order, Outcome, Rejection, Table, TableError, TablesMut, keys,
@@ -13,7 +13,7 @@ use crate::kernel::state::{
 };
 
 impl<T: TablesMut> Apply<'_, T> {
-    pub(super) fn apply_jobs(&mut self, apply: &ApplyJobs) -> Result<Outcome, Stop> {
+    pub(super) fn apply_jobs(&mut self, apply: &ApplyJobs) -> Result<Outcome, NotApplied> {
         check_tag(&apply.declared_by)?;
         let writes = owned_by(apply);
         let mut checked: Vec<Checked<'_>> = Vec::with_capacity(writes.len());
@@ -41,7 +41,7 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// A job that exists must carry the tag.
-    fn check_owner(&self, job: &JobName, tag: &str) -> Result<(), Stop> {
+    fn check_owner(&self, job: &JobName, tag: &str) -> Result<(), NotApplied> {
         let is_free = !rows::exists(self.tables, Table::Jobs, job.as_str().as_bytes())?;
         if is_free || rows::exists(self.tables, Table::Declared, &keys::edge(tag, job))? {
             return Ok(());
@@ -65,7 +65,7 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Checks the forest as it will be once everything is written and pruned.
-    fn check_forest(&self, writes: &[JobWrite], pruned: &[JobName]) -> Result<(), Stop> {
+    fn check_forest(&self, writes: &[JobWrite], pruned: &[JobName]) -> Result<(), NotApplied> {
         let mut forest = Forest::new(&*self.tables);
         for job in pruned {
             forest.remove(job);

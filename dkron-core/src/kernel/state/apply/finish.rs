@@ -1,12 +1,12 @@
 //! The end of an execution, and what follows from it: a retry, or the end of its fire.
 
-use super::fires::FireId;
 use super::parents::children;
-use super::{Apply, Stop, half_a_job};
+use super::{Apply, NotApplied, half_a_job};
 use crate::kernel::model::{Execution, ExecutionState, JobName, LostRunPolicy, RunStatus};
 use crate::kernel::state::codec::{FireProgress, JobRules, StatusRow};
 use crate::kernel::state::{
-    DueKind, DueRow, Event, Outcome, Rejection, Report, Table, TableError, TablesMut, keys, rows,
+    DueKind, DueRow, Event, FireId, Outcome, Rejection, Report, Table, TableError, TablesMut, keys,
+    rows,
 };
 use crate::kernel::time::Timestamp;
 
@@ -35,7 +35,7 @@ impl Settled {
 }
 
 impl<T: TablesMut> Apply<'_, T> {
-    pub(super) fn finish(&mut self, report: &Report) -> Result<Outcome, Stop> {
+    pub(super) fn finish(&mut self, report: &Report) -> Result<Outcome, NotApplied> {
         let job = &report.job;
         let running = rows::execution(self.tables, Table::Running, job, &report.execution)?;
         let Some(mut execution) = running.filter(|_| report.state.is_final()) else {
@@ -56,7 +56,7 @@ impl<T: TablesMut> Apply<'_, T> {
         self.count(&mut row, &execution)?;
         self.file_execution(&mut row, &execution, &report.output)?;
         self.retain(job, &mut row, &rules.retention)?;
-        let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
+        let fire = FireId::of_execution(&execution);
         let retry = self.next_attempt(&rules, &execution);
         let settled = match &retry {
             Some(retry) => {
@@ -78,16 +78,16 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Ends an execution whose job was deleted meanwhile: nothing is kept of it, nothing follows.
-    fn finish_of_no_job(&mut self, execution: Execution) -> Result<Outcome, Stop> {
+    fn finish_of_no_job(&mut self, execution: Execution) -> Result<Outcome, NotApplied> {
         self.tables.delete(Table::Running, &keys::execution(&execution.job, &execution.id))?;
-        let fire = FireId { fire_time: execution.fire_time, cause: execution.cause };
+        let fire = FireId::of_execution(&execution);
         let is_fire_complete = self.settle(&execution.job, fire, None)?.is_over();
         self.events.push(Event::Finished { execution, is_fire_complete, retry_at: None });
         Ok(Outcome::Done)
     }
 
     /// Answers a report of an execution that does not run: done, if it says what is known.
-    fn finish_again(&self, report: &Report) -> Result<Outcome, Stop> {
+    fn finish_again(&self, report: &Report) -> Result<Outcome, NotApplied> {
         let job = &report.job;
         let ended = rows::execution(self.tables, Table::Executions, job, &report.execution)?;
         match ended {
@@ -223,7 +223,7 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 }
 
-fn fenced(report: &Report) -> Stop {
+fn fenced(report: &Report) -> NotApplied {
     let (job, execution) = (report.job.clone(), report.execution.clone());
     Rejection::Fenced { job, execution }.into()
 }

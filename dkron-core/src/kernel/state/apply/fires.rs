@@ -6,24 +6,17 @@ use std::time::Duration;
 
 use super::finish::Settled;
 use super::jobs::is_one_shot;
-use super::{Apply, Stop, half_a_job};
+use super::{Apply, NotApplied, half_a_job};
 use crate::kernel::model::{
     Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Few, Job, JobName, Skip,
     SkipReason,
 };
 use crate::kernel::state::codec::{ExecutionRecord, FireProgress, StatusRow};
 use crate::kernel::state::{
-    Claim, DueKind, Event, Fire, Order, Outcome, Rejection, Table, TableError, TablesMut, Target,
-    Verdict, keys, rows,
+    Claim, DueKind, Event, Fire, FireId, Order, Outcome, Rejection, Table, TableError, TablesMut,
+    Target, Verdict, keys, rows,
 };
 use crate::kernel::time::Timestamp;
-
-/// Which fire an attempt belongs to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct FireId {
-    pub(super) fire_time: Timestamp,
-    pub(super) cause: Cause,
-}
 
 /// An attempt that a decision is about.
 struct Attempt {
@@ -37,25 +30,20 @@ struct Attempt {
 impl Attempt {
     /// Reads off the decision which attempt it is about.
     fn of(fire: &Fire) -> Self {
-        let first =
-            |fire_time, cause| Self { fire: FireId { fire_time, cause }, number: 1, at: fire_time };
-        match &fire.due {
-            None => first(fire.at, Cause::Manual),
-            Some(row) => match &row.kind {
-                DueKind::Schedule => first(row.at, Cause::Schedule),
-                DueKind::Dependent { .. } => first(row.at, Cause::Parent),
-                DueKind::Retry { fire_time, cause, attempt, .. } => Self {
-                    fire: FireId { fire_time: *fire_time, cause: *cause },
-                    number: *attempt,
-                    at: row.at,
-                },
-            },
-        }
+        let Some(row) = &fire.due else {
+            let by_hand = FireId { fire_time: fire.at, cause: Cause::Manual };
+            return Self { fire: by_hand, number: 1, at: fire.at };
+        };
+        let number = match row.kind {
+            DueKind::Retry { attempt, .. } => attempt,
+            DueKind::Schedule | DueKind::Dependent { .. } => 1,
+        };
+        Self { fire: FireId::of_row(row), number, at: row.at }
     }
 }
 
 impl<T: TablesMut> Apply<'_, T> {
-    pub(super) fn fire(&mut self, fire: &Fire) -> Result<Outcome, Stop> {
+    pub(super) fn fire(&mut self, fire: &Fire) -> Result<Outcome, NotApplied> {
         let row = self.status_of(&fire.job)?;
         self.check_due(fire, &row)?;
         let job = self.tables.job(&fire.job)?.ok_or_else(half_a_job)?;
@@ -80,7 +68,7 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Checks that the decision was made for what is stored.
-    fn check_due(&self, fire: &Fire, row: &StatusRow) -> Result<(), Stop> {
+    fn check_due(&self, fire: &Fire, row: &StatusRow) -> Result<(), NotApplied> {
         let revision = row.status.revision;
         if revision != fire.revision {
             return Err(Rejection::Moved { job: fire.job.clone(), revision }.into());
@@ -95,7 +83,7 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Checks that no execution of the job runs, but for those of its `own` fire.
-    fn check_overlap(&self, job: &JobName, own: Option<FireId>) -> Result<(), Stop> {
+    fn check_overlap(&self, job: &JobName, own: Option<FireId>) -> Result<(), NotApplied> {
         let mut in_the_way = None;
         let rows = keys::rows_of(job.as_str());
         rows::scan(self.tables, Table::Running, rows.range(), Order::Ascending, |key, value| {
@@ -138,7 +126,7 @@ impl<T: TablesMut> Apply<'_, T> {
         job: Arc<Job>,
         mut attempt: Attempt,
         targets: &[Target],
-    ) -> Result<Outcome, Stop> {
+    ) -> Result<Outcome, NotApplied> {
         self.consume(fire, &mut row, &job, attempt.at)?;
         let mut due_ns = instant_ns(attempt.at);
         let free_ns = self.free_instant(&fire.job, due_ns)?;
@@ -313,7 +301,7 @@ impl<T: TablesMut> Apply<'_, T> {
         job: &Job,
         attempt: &Attempt,
         (last, fires, reason): (Timestamp, u32, SkipReason),
-    ) -> Result<Outcome, Stop> {
+    ) -> Result<Outcome, NotApplied> {
         let is_retry = attempt.number > 1;
         let (first, last) = match attempt.fire.fire_time {
             first if is_retry => (first, first),

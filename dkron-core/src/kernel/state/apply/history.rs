@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Apply, Stop};
+use super::{Apply, NotApplied};
 use crate::kernel::model::{Execution, JobName, Retention, Skip};
 use crate::kernel::state::codec::{ExecutionRecord, OutputRecord, SkipRecord, StatusRow};
 use crate::kernel::state::keys::{self, Key};
@@ -15,7 +15,7 @@ impl<T: TablesMut> Apply<'_, T> {
     /// Deletes the executions that have ended and the skips, and zeroes the counters.
     ///
     /// The status of the last run, daily statistics and running executions stay.
-    pub(super) fn delete_executions(&mut self, job: &JobName) -> Result<Outcome, Stop> {
+    pub(super) fn delete_executions(&mut self, job: &JobName) -> Result<Outcome, NotApplied> {
         let mut row = self.status_of(job)?;
         for table in [Table::Executions, Table::Outputs, Table::Skips] {
             let rows = keys::rows_of(job.as_str());

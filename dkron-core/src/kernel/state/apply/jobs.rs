@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::parents::{Forest, children, has_children};
-use super::{Apply, Stop, half_a_job};
+use super::{Apply, NotApplied, half_a_job};
 use crate::kernel::model::{Cause, Job, JobName, JobStatus, RunStatus, Skip, SkipReason};
 use crate::kernel::state::codec::{JobRecord, Scratch, StatusRow};
 use crate::kernel::state::{
@@ -20,7 +20,7 @@ pub(super) struct Checked<'w> {
 }
 
 impl<T: TablesMut> Apply<'_, T> {
-    pub(super) fn set_job(&mut self, write: &JobWrite) -> Result<Outcome, Stop> {
+    pub(super) fn set_job(&mut self, write: &JobWrite) -> Result<Outcome, NotApplied> {
         let checked = self.check_write(write)?;
         if let Some(parent) = &write.job.parent_job {
             let mut forest = Forest::new(&*self.tables);
@@ -32,7 +32,10 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Checks what a write can be rejected for, but for its parent.
-    pub(super) fn check_write<'w>(&mut self, write: &'w JobWrite) -> Result<Checked<'w>, Stop> {
+    pub(super) fn check_write<'w>(
+        &mut self,
+        write: &'w JobWrite,
+    ) -> Result<Checked<'w>, NotApplied> {
         let name = &write.job.name;
         if let Some(tag) = &write.job.declared_by {
             check_tag(tag)?;
@@ -173,7 +176,7 @@ impl<T: TablesMut> Apply<'_, T> {
         revision: u64,
         disabled: bool,
         (first, overdue): (Option<Timestamp>, Option<Overdue>),
-    ) -> Result<Outcome, Stop> {
+    ) -> Result<Outcome, NotApplied> {
         let stored = self.status_of(name)?.status.revision;
         if stored != revision {
             return Err(Rejection::Moved { job: name.clone(), revision: stored }.into());
@@ -187,7 +190,7 @@ impl<T: TablesMut> Apply<'_, T> {
         Ok(Outcome::Written { revision })
     }
 
-    pub(super) fn delete_job(&mut self, name: &JobName) -> Result<Outcome, Stop> {
+    pub(super) fn delete_job(&mut self, name: &JobName) -> Result<Outcome, NotApplied> {
         let row = self.status_of(name)?;
         let children = children(self.tables, name)?;
         if !children.is_empty() {
@@ -223,7 +226,7 @@ impl<T: TablesMut> Apply<'_, T> {
 }
 
 /// Checks that a tag fits a key.
-pub(super) fn check_tag(tag: &str) -> Result<(), Stop> {
+pub(super) fn check_tag(tag: &str) -> Result<(), NotApplied> {
     if tag.is_empty() || tag.len() > DECLARED_BY_BYTES_MAX || tag.contains(char::is_control) {
         return Err(Rejection::TagRefused { bytes_max: DECLARED_BY_BYTES_MAX }.into());
     }

@@ -77,21 +77,21 @@ struct Apply<'a, T> {
     scratch: Scratch,
 }
 
-/// Why a command ends early.
-enum Stop {
+/// Why a command has no effect.
+enum NotApplied {
     /// Nothing has been changed.
     Rejected(Rejection),
     /// The transaction must be given up.
     Failed(TableError),
 }
 
-impl From<Rejection> for Stop {
+impl From<Rejection> for NotApplied {
     fn from(why: Rejection) -> Self {
         Self::Rejected(why)
     }
 }
 
-impl From<TableError> for Stop {
+impl From<TableError> for NotApplied {
     fn from(error: TableError) -> Self {
         Self::Failed(error)
     }
@@ -118,12 +118,12 @@ impl<T: TablesMut> Apply<'_, T> {
         };
         match done {
             Ok(outcome) => Ok(outcome),
-            Err(Stop::Rejected(why)) => Ok(Outcome::Rejected(why)),
-            Err(Stop::Failed(error)) => Err(error),
+            Err(NotApplied::Rejected(why)) => Ok(Outcome::Rejected(why)),
+            Err(NotApplied::Failed(error)) => Err(error),
         }
     }
 
-    fn set_paused(&mut self, paused: bool) -> Result<Outcome, Stop> {
+    fn set_paused(&mut self, paused: bool) -> Result<Outcome, NotApplied> {
         let was_paused = rows::exists(self.tables, Table::Meta, keys::PAUSED)?;
         if paused != was_paused {
             if paused {
@@ -137,7 +137,7 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Reads the status of a job that must exist.
-    fn status_of(&self, job: &JobName) -> Result<StatusRow, Stop> {
+    fn status_of(&self, job: &JobName) -> Result<StatusRow, NotApplied> {
         rows::status(self.tables, job)?
             .ok_or_else(|| Rejection::JobNotFound { job: job.clone() }.into())
     }

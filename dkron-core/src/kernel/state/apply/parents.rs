@@ -11,7 +11,7 @@ use crate::kernel::state::codec::JobRecord;
 use crate::kernel::state::{Order, Rejection, Table, TableError, Tables, keys, rows};
 use crate::limits::PARENT_DEPTH_MAX;
 
-use super::Stop;
+use super::NotApplied;
 
 /// The forest as it would be after some changes.
 pub(super) struct Forest<'t, T> {
@@ -51,7 +51,7 @@ impl<'t, T: Tables> Forest<'t, T> {
     }
 
     /// Checks that `job` may stand below `parent`.
-    pub(super) fn check(&self, job: &JobName, parent: &JobName) -> Result<(), Stop> {
+    pub(super) fn check(&self, job: &JobName, parent: &JobName) -> Result<(), NotApplied> {
         let mut ancestors = 0;
         let mut ancestor = Some(parent.clone());
         while let Some(current) = ancestor {
@@ -76,7 +76,7 @@ impl<'t, T: Tables> Forest<'t, T> {
     }
 
     /// Checks the depth of the tree below a job that has so many ancestors.
-    fn check_below(&self, job: &JobName, ancestors: usize) -> Result<(), Stop> {
+    fn check_below(&self, job: &JobName, ancestors: usize) -> Result<(), NotApplied> {
         let mut seen = BTreeSet::new();
         let mut level = self.children_of(job)?;
         let mut depth = ancestors;
@@ -143,6 +143,6 @@ pub(super) fn has_children(job: &JobName, children: &[JobName]) -> Rejection {
     Rejection::HasChildren { job: job.clone(), children: named.join(", ") + ellipsis }
 }
 
-fn too_deep(job: &JobName) -> Stop {
+fn too_deep(job: &JobName) -> NotApplied {
     Rejection::ParentTooDeep { job: job.clone(), depth_max: PARENT_DEPTH_MAX }.into()
 }
