@@ -67,6 +67,38 @@ fn curl_and_a_tag_of_the_old_guides_do_as_well() {
     daemon.terminate(Duration::from_secs(20));
 }
 
+/// Goal: who copies the commands of the first page gets what it says.
+/// Method: they are run as they stand, but for the port.
+#[test]
+fn the_requests_of_the_readme_are_answered_word_for_word() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("skipped: curl is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path());
+    let readme = include_str!("../../../README.md");
+    let requests: Vec<&str> =
+        readme.lines().filter(|line| line.starts_with("curl localhost:8080")).collect();
+
+    let answers = requests.iter().map(|request| {
+        let request = request.replace("localhost:8080", &daemon.address().to_string());
+        let ran = Command::new("sh").args(["-c", &request]).output().unwrap();
+        assert!(ran.status.success(), "{request}: {ran:?}");
+        serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{request}: {error}"))
+    });
+    let answers: Vec<Value> = answers.collect();
+
+    let [created, executions] = answers.as_slice() else { panic!("two requests: {requests:?}") };
+    assert_eq!(created["name"], "job1");
+    assert!(executions.is_array(), "{executions}");
+    let sent: Value = serde_json::from_str(JOB).unwrap();
+    for (key, value) in sent.as_object().unwrap() {
+        assert_eq!(&created[key], value, "{key}: the guide's request is that of these tests");
+    }
+    daemon.terminate(Duration::from_secs(20));
+}
+
 #[test]
 fn a_server_that_is_told_nothing_forms_a_cluster_of_one_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
