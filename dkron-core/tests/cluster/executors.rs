@@ -243,3 +243,33 @@ async fn a_blocking_handler_is_called_cancelled_only_when_it_has_returned() {
     assert_eq!(output(&cluster, &executions[0]), "cancelled: as you wish\nup");
     cluster.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn of_more_commands_than_may_run_at_once_the_rest_wait_and_are_counted() {
+    let config = config("executors-places").in_memory().shell_runs(1);
+    let cluster = Cluster::start(config).await.unwrap();
+    set(&cluster, command("held", "exec sleep 600")).await;
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(cluster.run("held").await.unwrap());
+    }
+    let counts = || {
+        let health = cluster.health();
+        (health.running, health.waiting)
+    };
+    within("one run and two that wait", async {
+        while counts() != (1, 2) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(cluster.running(0).unwrap().len(), 1);
+
+    // The last first: it ends without having had a place.
+    for (run, left) in runs.iter().rev().zip([(1, 1), (1, 0), (0, 0)]) {
+        let ended = cluster.cancel("held", &run.receipt().executions[0], BOUND).await.unwrap();
+        assert_eq!(ended.state, ExecutionState::Cancelled);
+        assert_eq!(counts(), left);
+    }
+    cluster.shutdown().await.unwrap();
+}
