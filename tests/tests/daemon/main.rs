@@ -7,4 +7,5 @@ mod getting_started;
 mod hostile;
 mod kill_9;
 mod restore;
+mod schedule;
 mod shutdown;
