@@ -9,7 +9,7 @@ use dkron_core::{Error, JobName, JobView};
 use super::Api;
 use super::answer::{TOTAL_COUNT, failure, json_body, layout, text, with_header};
 use super::job_json::{Moment, write_job};
-use super::list::{Filter, ListQuery, arrange};
+use super::list_query::{Filter, ListQuery, arrange};
 use super::pieces::{Piece, Pieces, blocking, body_of};
 use super::query::Query;
 use crate::go_json::{Layout, Writer};

@@ -1,4 +1,4 @@
-//! `GET /v1/jobs`: what a query selects, in which order, and which part of it.
+//! What a query of `GET /v1/jobs` selects, in which order, and which part of it.
 
 use std::cmp::Ordering;
 

@@ -27,7 +27,7 @@ mod job_check;
 mod job_json;
 mod job_list;
 mod leave;
-mod list;
+mod list_query;
 mod members;
 mod percent;
 mod pieces;

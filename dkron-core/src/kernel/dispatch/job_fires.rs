@@ -139,5 +139,5 @@ impl<'a> JobFires<'a> {
 }
 
 #[cfg(test)]
-#[path = "fires_test.rs"]
+#[path = "job_fires_test.rs"]
 mod tests;
