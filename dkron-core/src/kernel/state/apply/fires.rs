@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finish::Settled;
+use super::free_instants::instant_ns;
 use super::jobs::is_one_shot;
 use super::{Apply, NotApplied, half_a_job};
 use crate::kernel::model::{
@@ -214,86 +215,6 @@ impl<T: TablesMut> Apply<'_, T> {
         self.put_progress(job, attempt.fire, &progress)
     }
 
-    /// Notes how far an open fire has come; what every fire begins with is not written down.
-    pub(super) fn put_progress(
-        &mut self,
-        job: &JobName,
-        fire: FireId,
-        progress: &FireProgress,
-    ) -> Result<(), TableError> {
-        let key = keys::fire(job, fire.fire_time, fire.cause);
-        if *progress == FireProgress::default() {
-            return self.tables.delete(Table::Fires, &key).map(|_| ());
-        }
-        self.tables.put(Table::Fires, &key, self.scratch.encode(progress))
-    }
-
-    /// Notes on how many nodes each fire of a job goes on, or `only` this one, told by what runs:
-    /// for a job that is deleted, and one made again while a fire of its past has the same instant.
-    pub(super) fn open_fires_of_running(
-        &mut self,
-        job: &JobName,
-        only: Option<FireId>,
-    ) -> Result<(), TableError> {
-        let mut fires: Vec<(FireId, u32)> = Vec::new();
-        let rows = keys::rows_of(job.as_str());
-        rows::scan(self.tables, Table::Running, rows.range(), Order::Ascending, |_, value| {
-            let (fire_time, cause) = ExecutionRecord::decode_fire(value)?;
-            let fire = FireId { fire_time, cause };
-            // Attempts that are due at one instant stand side by side.
-            match fires.iter_mut().rev().find(|(known, _)| *known == fire) {
-                Some((_, open)) => *open = open.saturating_add(1),
-                None => fires.push((fire, 1)),
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for (fire, open) in fires {
-            if only.is_none_or(|only| only == fire) {
-                self.put_progress(job, fire, &FireProgress { open, ..FireProgress::default() })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the first nanosecond from `due_ns` on that no execution of the job is named after.
-    fn free_instant(&self, job: &JobName, due_ns: u64) -> Result<u64, TableError> {
-        let mut free = due_ns;
-        loop {
-            let before = free;
-            for table in [Table::Running, Table::Executions] {
-                let taken = keys::executions_from(job, free);
-                rows::scan(self.tables, table, taken.range(), Order::Ascending, |key, _| {
-                    let taken_ns = keys::parse_execution_instant(key)?;
-                    if taken_ns > free {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                    free = taken_ns.saturating_add(1);
-                    Ok(ControlFlow::Continue(()))
-                })?;
-            }
-            if free == before {
-                return Ok(free);
-            }
-        }
-    }
-
-    /// Returns the first instant from now on at which nothing of the job is due that is a child's
-    /// run: two successes of the parent are two fires of the child.
-    pub(super) fn free_dependent_instant(&self, job: &JobName) -> Result<Timestamp, TableError> {
-        let mut at = self.at;
-        loop {
-            let due_ns = instant_ns(at);
-            let free_ns = self.free_instant(job, due_ns)?;
-            at = at.saturating_add(Duration::from_nanos(free_ns - due_ns));
-            let waiting = keys::pending_dependents(job, at);
-            if at == Timestamp::MAX || rows::is_empty(self.tables, Table::Pending, waiting.range())?
-            {
-                return Ok(at);
-            }
-            at = at.saturating_add(Duration::from_nanos(1));
-        }
-    }
-
     fn skip(
         &mut self,
         fire: &Fire,
@@ -326,11 +247,6 @@ impl<T: TablesMut> Apply<'_, T> {
         self.conclude(&fire.job, row, attempt.fire, settled.status(), None)?;
         Ok(Outcome::Done)
     }
-}
-
-/// Returns an instant as executions are named after it; those before 1970 share the number 0.
-fn instant_ns(at: Timestamp) -> u64 {
-    u64::try_from(at.as_unix_ns()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -11,10 +11,12 @@ mod claims;
 mod declared;
 mod finish;
 mod fires;
+mod free_instants;
 #[cfg(test)]
 pub(super) mod harness;
 mod history;
 mod jobs;
+mod open_fires;
 mod parents;
 #[cfg(test)]
 mod property_test;
