@@ -15,6 +15,7 @@ mod assembly;
 mod builder;
 mod config;
 mod control;
+mod declared;
 mod ending;
 mod execution_list;
 mod gate;
