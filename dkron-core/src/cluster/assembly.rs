@@ -72,17 +72,18 @@ pub(super) fn engine(config: &Config, server_zone: Zone) -> Engine {
     Engine::new(EngineConfig { region, server_zone, runs_max: RUNS_MAX })
 }
 
-/// Makes what starts claims on this node, and what delivers their results.
+/// Makes what starts claims on this node, on a runtime of their own, and what delivers their
+/// results.
 pub(super) fn start_courier(
     config: &Config,
     consensus: &Arc<Consensus>,
     storage: &Storage,
     handlers: &Arc<HandlerRegistry>,
     clock: &Arc<dyn Clock>,
-    runtime: &Runtime,
+    (runtime, workers): (&Runtime, &Runtime),
 ) -> (Arc<Runs>, Arc<Courier>) {
     let (sender, incoming) = mpsc::unbounded_channel();
-    let (clock, handle) = (Arc::clone(clock), runtime.handle().clone());
+    let (clock, handle) = (Arc::clone(clock), workers.handle().clone());
     let runs = Runs::new(Arc::new(executors(handlers)), clock, handle, sender);
     let runs = Arc::new(with_places(runs, config.shell_runs));
     let parts = CourierParts {

@@ -136,7 +136,10 @@ impl Config {
         self
     }
 
-    /// Sets how many threads the node's own runtime has: 1 to 1024, default 2.
+    /// Sets how many threads async handlers and executors have: 1 to 1024, default 2.
+    ///
+    /// As many further ones, made when something starts, take the first step of each run. The
+    /// node's own tasks have another thread: a handler that blocks holds up other runs at most.
     #[must_use]
     pub fn worker_threads(mut self, threads: usize) -> Self {
         self.worker_threads = threads;

@@ -48,7 +48,7 @@ impl Node {
                 return;
             }
             tracing::warn!(runs = runs.count(), "runs outlast the shutdown: ending them");
-            runs.cancel_all();
+            runs.end_all();
             let grace = limits::CANCEL_GRACE + REPORTS_WAIT_MAX;
             if tokio::time::timeout(grace, runs.drained()).await.is_err() {
                 let left = runs.count();
@@ -74,8 +74,9 @@ impl Node {
 
     /// Ends the threads and closes the data directory.
     pub(super) fn end(self) -> Result<(), Error> {
-        let Self { runtime, storage, consensus, engine, .. } = self;
+        let Self { runtime, workers, storage, consensus, engine, .. } = self;
         let ended = engine.join();
+        workers.end(RUNTIME_WAIT_MAX);
         runtime.end(RUNTIME_WAIT_MAX);
         // Holds a part of the storage; the other parts went with the engine and the runtime.
         drop(consensus);

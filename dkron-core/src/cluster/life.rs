@@ -28,22 +28,23 @@ use crate::ports::{Clock, Entropy};
 /// How long a start waits for a leader.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// Threads of the node's own tasks: the log, the courier, whoever waits. Runs have threads of their
+/// own, so that a function which blocks them holds up neither the log nor a shutdown.
+const NODE_THREADS: usize = 1;
+
 /// Entries that are applied and wait for the engine to hear of them.
 const APPLIED_MAX: usize = 64;
 
 impl Node {
     /// Starts a node with a checked configuration; returns once it can commit a write. Blocks.
     pub(super) fn start(config: Config) -> Result<Self, Error> {
-        let invalid =
-            |error: &dyn Display| Error::new(ErrorKind::InvalidArgument, error.to_string());
-        let name = NodeName::parse(&config.node_name).map_err(|error| invalid(&error))?;
-        let zone =
-            Zone::parse(&config.server_timezone, Zone::UTC).map_err(|error| invalid(&error))?;
+        let (name, zone) = name_and_zone(&config)?;
         let storage = NodeStorage::new(open_storage(&config, &name)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
         let instance = entropy.random_u64();
-        let runtime = NodeRuntime::start(config.worker_threads)?;
+        let runtime = NodeRuntime::start(NODE_THREADS, "dkron-node")?;
+        let workers = NodeRuntime::start(config.worker_threads, "dkron-worker")?;
 
         let (applied_sender, applied) = mpsc::channel(APPLIED_MAX);
         let cluster_id = entropy.request_id().0;
@@ -58,7 +59,7 @@ impl Node {
         };
         let handlers = Arc::new(HandlerRegistry::new(config.handler_threads));
         let (runs, courier) =
-            start_courier(&config, &consensus, &storage, &handlers, &clock, &runtime);
+            start_courier(&config, &consensus, &storage, &handlers, &clock, (&runtime, &workers));
 
         let watch = Arc::new(Watch::new());
         let (news, incoming) = sync_channel(NEWS_MAX);
@@ -98,6 +99,7 @@ impl Node {
             news,
             fatal,
             runtime,
+            workers,
         };
         if let Err(error) = node.take_up(applied) {
             node.give_up();
@@ -149,6 +151,13 @@ impl Node {
             tracing::warn!(error = error.report(), "a node that failed to start did not end well");
         }
     }
+}
+
+fn name_and_zone(config: &Config) -> Result<(NodeName, Zone), Error> {
+    let invalid = |error: &dyn Display| Error::new(ErrorKind::InvalidArgument, error.to_string());
+    let name = NodeName::parse(&config.node_name).map_err(|error| invalid(&error))?;
+    let zone = Zone::parse(&config.server_timezone, Zone::UTC).map_err(|error| invalid(&error))?;
+    Ok((name, zone))
 }
 
 /// Ends the log with the engine, and the engine with the log: alone, neither is of use.

@@ -50,6 +50,8 @@ pub(super) struct Node {
     /// Why the node has stopped itself, if it has.
     pub(super) fatal: Arc<Fatal>,
     pub(super) runtime: NodeRuntime,
+    /// Where async handlers and executors run.
+    pub(super) workers: NodeRuntime,
 }
 
 impl Node {

@@ -23,11 +23,11 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct NodeRuntime(Option<Runtime>);
 
 impl NodeRuntime {
-    /// Starts a runtime with so many threads.
-    pub(super) fn start(threads: usize) -> Result<Self, Error> {
+    /// Starts a runtime with so many threads of this name.
+    pub(super) fn start(threads: usize, name: &str) -> Result<Self, Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
-            .thread_name("dkron-worker")
+            .thread_name(name)
             .enable_all()
             .build()
             .map_err(|error| {
@@ -229,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_runtime_may_be_dropped_or_ended_within_another_one() {
-        drop(NodeRuntime::start(1).unwrap());
-        NodeRuntime::start(1).unwrap().end(Duration::from_secs(1));
+        drop(NodeRuntime::start(1, "test").unwrap());
+        NodeRuntime::start(1, "test").unwrap().end(Duration::from_secs(1));
     }
 }

@@ -101,12 +101,15 @@ struct World {
     runs: Arc<Runs>,
     courier: Courier,
     last_token: u64,
+    /// From the runs, and on to the courier.
+    reports: (mpsc::UnboundedReceiver<Report>, mpsc::UnboundedSender<Report>),
 }
 
 impl World {
     /// Starts with results of earlier processes in the outbox.
     fn with_left_over(mood: Mood, tokens: &[u64]) -> Self {
-        let (sender, incoming) = mpsc::unbounded_channel();
+        let (sender, reports) = mpsc::unbounded_channel();
+        let (forward, incoming) = mpsc::unbounded_channel();
         let runs = Arc::new(Runs::new(Arc::new(Quick), Arc::new(Still), Handle::current(), sender));
         let accepted = watch::Sender::new(Vec::new());
         let proposed = AtomicUsize::new(0);
@@ -121,7 +124,7 @@ impl World {
             incoming,
         };
         let courier = Courier::start(&Handle::current(), parts);
-        Self { log, outbox, runs, courier, last_token: 0 }
+        Self { log, outbox, runs, courier, last_token: 0, reports: (reports, forward) }
     }
 
     async fn new(mood: Mood) -> Self {
@@ -137,7 +140,10 @@ impl World {
     /// Starts a run, which ends at once, and lets its report come alone.
     async fn run(&mut self) -> u64 {
         self.last_token += 1;
-        self.runs.start([claim(self.last_token)]);
+        self.runs.start([claim(self.last_token)], true);
+        let report = self.reports.0.recv().await.unwrap();
+        // Fails only after the courier has been closed.
+        let _ = self.reports.1.send(report);
         tokio::task::yield_now().await;
         self.last_token
     }

@@ -44,6 +44,8 @@ pub struct DriverParts<S> {
 pub struct Driver<S> {
     parts: DriverParts<S>,
     effects: Vec<Effect>,
+    /// Whether nothing but the clock led to the present step.
+    is_woken: bool,
     /// Who waits for the engine to have nothing under way.
     draining: Option<oneshot::Sender<()>>,
 }
@@ -51,7 +53,7 @@ pub struct Driver<S> {
 impl<S: Store> Driver<S> {
     /// Puts the parts together.
     pub fn new(parts: DriverParts<S>) -> Self {
-        Self { parts, effects: Vec::new(), draining: None }
+        Self { parts, effects: Vec::new(), is_woken: false, draining: None }
     }
 
     /// Turns news into effects until [`EngineNews::Stop`] comes.
@@ -108,6 +110,7 @@ impl<S: Store> Driver<S> {
     }
 
     fn step(&mut self, input: Input<'_>) -> Result<(), Error> {
+        self.is_woken = matches!(input, Input::Woken);
         let view = self.parts.store.read()?;
         let now = self.parts.clock.now();
         self.parts.engine.start_ahead(self.parts.runs.start_ahead());
@@ -172,7 +175,7 @@ impl<S: Store> Driver<S> {
             );
         }
         if !claims.is_empty() {
-            self.parts.runs.start(claims);
+            self.parts.runs.start(claims, self.is_woken);
         }
     }
 

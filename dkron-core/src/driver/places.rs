@@ -101,14 +101,20 @@ impl Runs {
         let has_places = |start: &mut Start| self.places_of(&start.job.executor).is_some();
         let bounded: Vec<Start> = starts.extract_if(.., has_places).collect();
         for start in bounded {
-            let Some(places) = self.places_of(&start.job.executor) else { continue };
-            match places.enter(start.token, start) {
+            let (token, job) = (start.token, Arc::clone(&start.job));
+            let Some(places) = self.places_of(&job.executor) else { continue };
+            match places.enter(token, start) {
                 Ok(start) => starts.push(start),
-                Err(1) => {
-                    let executor = places.executor;
-                    tracing::warn!(executor, "as many runs go on as may: further ones wait");
+                Err(waiting) => {
+                    if waiting == 1 {
+                        let executor = places.executor;
+                        tracing::debug!(executor, "as many runs go on as may: further ones wait");
+                    }
+                    // Whoever asked for its end before it waited has not found it.
+                    if self.is_ending(token) {
+                        self.end_waiting(token);
+                    }
                 }
-                Err(_) => {}
             }
         }
     }
@@ -116,15 +122,16 @@ impl Runs {
     /// Gives the place of a run that has ended to the one that waits first.
     pub(super) fn leave(self: &Arc<Self>, executor: &str) {
         let Some(mut next) = self.places_of(executor).and_then(Places::leave) else { return };
-        next.at = self.clock.now();
-        self.begins_at(next.token, next.at);
+        // It may have been handed in ahead, and its instant may still be to come.
+        next.at = next.at.max(self.clock.now());
+        next.teaches = false;
         self.begin(vec![next]);
     }
 
     /// Ends a run that waits for a place; nothing happens if it does not.
     pub(super) fn end_waiting(&self, token: u64) {
         let waiting = self.places.iter().find_map(|places| places.withdraw(token));
-        if let Some((_, run)) = waiting.and_then(|start| self.prepare(start.token, start.job)) {
+        if let Some((_, run)) = waiting.and_then(|start| self.prepare(&start)) {
             self.finish(run, RunEnd::cancelled("before it started"));
         }
     }

@@ -104,15 +104,15 @@ fn shell(tokens: std::ops::RangeInclusive<u64>) -> Vec<Claim> {
 #[tokio::test(start_paused = true)]
 async fn runs_above_the_bound_of_their_executor_start_in_order_as_others_end() {
     let mut world = World::new();
-    world.runs.start(shell(1..=4));
+    world.runs.start(shell(1..=4), true);
     world.started(&[1, 2]).await;
-    world.runs.start([claim(5, "shell"), claim(6, "handler")]);
+    world.runs.start([claim(5, "shell"), claim(6, "handler")], true);
     world.started(&[1, 2, 6]).await;
     assert_eq!((world.runs.running_count(), world.runs.waiting_count()), (3, 3));
     let running = world.runs.running();
     assert_eq!(running.iter().map(|run| run.execution.token).collect::<Vec<_>>(), [1, 2, 6]);
     assert_eq!(world.runs.count(), 6, "a shutdown waits for all of them");
-    world.runs.start(shell(3..=3));
+    world.runs.start(shell(3..=3), true);
 
     for (second, started) in
         [&[1, 2, 6, 3][..], &[1, 2, 6, 3, 4], &[1, 2, 6, 3, 4, 5]].into_iter().enumerate()
@@ -138,19 +138,45 @@ async fn runs_above_the_bound_of_their_executor_start_in_order_as_others_end() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_waits_for_a_place_is_cancelled_at_once() {
     let mut world = World::new();
-    world.runs.start(shell(1..=5));
+    world.runs.start(shell(1..=5), true);
     world.started(&[1, 2]).await;
 
     world.runs.cancel(4);
     let report = world.report().await;
     assert_eq!((report.token, report.state), (4, ExecutionState::Cancelled));
 
-    world.runs.cancel_all();
-    let mut ended = [world.report().await.token, world.report().await.token];
+    world.runs.end_all();
+    let reports = [world.report().await, world.report().await];
+    let mut ended = reports.each_ref().map(|report| report.token);
     ended.sort_unstable();
     assert_eq!(ended, [3, 5], "the others end when their executor says so");
+    assert_eq!(reports.map(|report| report.state), [ExecutionState::Lost; 2], "not by request");
     world.patient.ends.add_permits(2);
     world.report().await;
     world.report().await;
     world.started(&[1, 2]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_gets_its_place_ahead_of_its_instant_waits_for_that() {
+    let mut world = World::new();
+    world.clock.0.store(10, Ordering::Release);
+    let ahead = Claim { start_at: Timestamp::from_unix_s(11).unwrap(), ..claim(3, "shell") };
+    world.runs.start(shell(1..=2), true);
+    world.runs.start([ahead], true);
+    world.started(&[1, 2]).await;
+
+    world.patient.ends.add_permits(1);
+    assert_eq!(world.report().await.started_at, Timestamp::from_unix_s(10));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*world.patient.started.borrow(), [1, 2]);
+
+    world.clock.0.store(11, Ordering::Release);
+    world.started(&[1, 2, 3]).await;
+    world.patient.ends.add_permits(2);
+    let reports = [world.report().await, world.report().await];
+    let third = reports.iter().find(|report| report.token == 3).unwrap();
+    assert_eq!(third.started_at, Timestamp::from_unix_s(11));
 }

@@ -4,9 +4,9 @@
 //!
 //! # Concurrency
 //!
-//! A run that does not end in its first step has a task. *Owner*: the node's runtime. *Inputs*: the
-//! claim and its cancel token. *Bound*: the places of its executor (`places`), else as many as
-//! there are claims for this node. *Ends* with its report handed to `courier`.
+//! A run that does not end in its first step has a task. *Owner*: the runtime of the runs.
+//! *Inputs*: the claim and its cancel token. *Bound*: as many as there are claims for this node.
+//! *Ends* with its report handed to `courier`.
 //! A run stays in `live` until its report is acknowledged, so that a claim sent twice starts once.
 
 use std::collections::hash_map::Entry;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::packing;
 use super::places::Places;
 use super::starts::{Start, Starts};
-use crate::kernel::model::{Execution, ExecutionId, ExecutionState, Job, JobName};
+use crate::kernel::model::{Execution, ExecutionId, ExecutionState, JobName};
 use crate::kernel::state::{Claim, Report};
 use crate::kernel::time::Timestamp;
 use crate::ports::{Clock, Executors, OutputCapture, RunContext, RunEnd, RunOutcome};
@@ -43,6 +43,8 @@ struct Known {
     ends: Option<Ends>,
     /// Whether its report is in the outbox: the end of the process does not lose it.
     is_kept: bool,
+    /// Whether somebody asked for its end; a shutdown does not.
+    is_cancel_asked: bool,
 }
 
 /// What reaches into a run from outside.
@@ -136,7 +138,10 @@ impl Runs {
 
     /// Starts claims, each at its instant, but for those that have been started before. Returns at
     /// once.
-    pub fn start(self: &Arc<Self>, claims: impl IntoIterator<Item = Claim>) {
+    ///
+    /// `is_woken` says that nothing but the clock made the caller hand them in: then it is this
+    /// node's doing if they are late.
+    pub fn start(self: &Arc<Self>, claims: impl IntoIterator<Item = Claim>, is_woken: bool) {
         let now = self.clock.now();
         let mut starts = Vec::new();
         let mut live = self.lock();
@@ -144,8 +149,10 @@ impl Runs {
             let token = execution.token;
             if let Entry::Vacant(slot) = live.entry(token) {
                 execution.started_at = now.max(start_at);
-                slot.insert(Known { execution, ends: None, is_kept: false });
-                starts.push(Start { token, job, at: start_at });
+                let known = Known { execution, ends: None, is_kept: false, is_cancel_asked: false };
+                slot.insert(known);
+                let teaches = is_woken || start_at > now;
+                starts.push(Start { token, job, at: start_at, teaches });
             }
         }
         drop(live);
@@ -153,21 +160,17 @@ impl Runs {
         self.begin(starts);
     }
 
-    /// Notes that a run begins at `at`, later than it was to.
-    pub(super) fn begins_at(&self, token: u64, at: Timestamp) {
-        if let Some(known) = self.lock().get_mut(&token) {
-            known.execution.started_at = at;
-        }
-    }
-
-    /// Makes everything that a run needs; `None` if it is not live.
-    pub(super) fn prepare(&self, token: u64, job: Arc<Job>) -> Option<(RunContext, Run)> {
+    /// Makes everything that a run needs that begins now; `None` if it is not live.
+    pub(super) fn prepare(&self, start: &Start) -> Option<(RunContext, Run)> {
+        // A clock that is put back makes no run begin before its instant.
+        let started_at = self.clock.now().max(start.at);
+        let (token, job) = (start.token, Arc::clone(&start.job));
         let mut live = self.lock();
         let known = live.get_mut(&token)?;
         let Ends { output, cancel } = known.ends().clone();
+        known.execution.started_at = started_at;
         let execution = &known.execution;
-        let (name, id, started_at) =
-            (execution.job.clone(), execution.id.clone(), execution.started_at);
+        let (name, id) = (execution.job.clone(), execution.id.clone());
         let context = RunContext {
             job: name.clone(),
             execution: id.clone(),
@@ -190,15 +193,24 @@ impl Runs {
 
     /// Asks a run for its end; nothing happens if it is not here.
     pub fn cancel(&self, token: u64) {
-        let ends = self.lock().get_mut(&token).map(|run| run.ends().clone());
+        let ends = self.lock().get_mut(&token).map(|run| {
+            run.is_cancel_asked = true;
+            run.ends().clone()
+        });
         if let Some(ends) = ends {
             ends.cancel.cancel();
         }
         self.end_waiting(token);
     }
 
-    /// Asks every run for its end.
-    pub fn cancel_all(&self) {
+    /// Returns whether a run was asked for its end.
+    pub(super) fn is_ending(&self, token: u64) -> bool {
+        self.lock().get_mut(&token).is_some_and(|run| run.ends().cancel.is_cancelled())
+    }
+
+    /// Ends every run, for the node stops: what does not come to an end of its own is lost, as it
+    /// would be if the process were killed, and the policy of its job on lost runs decides.
+    pub fn end_all(&self) {
         for run in self.lock().values_mut() {
             run.ends().cancel.cancel();
         }
@@ -286,12 +298,19 @@ impl Runs {
             state: match end.outcome {
                 RunOutcome::Succeeded => ExecutionState::Succeeded,
                 RunOutcome::Failed => ExecutionState::Failed,
-                RunOutcome::Cancelled => ExecutionState::Cancelled,
+                RunOutcome::Cancelled if self.is_cancel_asked(run.token) => {
+                    ExecutionState::Cancelled
+                }
+                RunOutcome::Cancelled => ExecutionState::Lost,
             },
             output: packing::pack(kept.bytes, kept.bytes_total),
         };
         // The receiver outlives every run but those that a shutdown leaves behind.
         let _ = self.reports.send(report);
+    }
+
+    fn is_cancel_asked(&self, token: u64) -> bool {
+        self.lock().get(&token).is_some_and(|run| run.is_cancel_asked)
     }
 
     fn lock(&self) -> MutexGuard<'_, ByToken<Known>> {

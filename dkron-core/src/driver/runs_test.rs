@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
-use crate::kernel::model::{Cause, NodeName};
+use crate::kernel::model::{Cause, Job, NodeName};
 use crate::ports::RunFuture;
 
 /// Longer than any machine takes.
@@ -35,7 +35,7 @@ fn start(
     let (sender, reports) = mpsc::unbounded_channel();
     let runs = Runs::new(Arc::new(Doing(run)), Arc::new(Still), Handle::current(), sender);
     let runs = Arc::new(runs);
-    runs.start([claim(token)]);
+    runs.start([claim(token)], true);
     (runs, reports)
 }
 
@@ -64,7 +64,12 @@ async fn next(reports: &mut mpsc::UnboundedReceiver<Report>) -> Report {
 
 #[tokio::test]
 async fn a_run_that_is_cancelled_before_it_begins_learns_of_it() {
-    let run = |context: RunContext| -> RunFuture {
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let run = move |context: RunContext| -> RunFuture {
+        if context.token == 1 {
+            gate.lock().unwrap().recv_timeout(BOUND).unwrap();
+        }
         Box::pin(async move {
             match context.cancel.is_cancelled() {
                 true => RunEnd::cancelled("before it began"),
@@ -72,13 +77,17 @@ async fn a_run_that_is_cancelled_before_it_begins_learns_of_it() {
             }
         })
     };
-    let (runs, mut reports) = start(run, 7);
-    assert_eq!(runs.running().len(), 1);
+    // The first keeps the only starter.
+    let (runs, mut reports) = start(run, 1);
+    runs.start([claim(7)], true);
+    assert_eq!(runs.running().len(), 2);
     runs.cancel(7);
+    open.send(()).unwrap();
 
+    assert_eq!(next(&mut reports).await.state, ExecutionState::Succeeded);
     assert_eq!(next(&mut reports).await.state, ExecutionState::Cancelled);
     assert!(runs.running().is_empty());
-    assert_eq!(runs.count(), 1);
-    runs.acknowledge([7]);
+    assert_eq!(runs.count(), 2);
+    runs.acknowledge([1, 7]);
     assert_eq!(runs.count(), 0);
 }

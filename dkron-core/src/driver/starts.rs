@@ -7,22 +7,21 @@
 //!
 //! # Concurrency
 //!
-//! *Starters* work through one queue, one for each thread of the runtime at the most: a first step
-//! that blocks its thread holds up nobody while another thread is free. *Owner*: the node's
-//! runtime. *Inputs*: the queue. *Bound*: the queue holds claims that are on record and have not
-//! begun. A starter *ends* when the queue is empty.
+//! *Starters* work through one queue, as many as the runtime has threads at the most, on threads of
+//! its own for what blocks: a first step that keeps its thread holds up nobody while there is
+//! another starter, and no task of the runtime ever. *Owner*: the runtime of the runs. *Inputs*:
+//! the queue. *Bound*: the queue holds claims that are on record and have not begun. A starter
+//! *ends* when the queue is empty.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::task::{unconstrained, yield_now};
+use futures_util::task::noop_waker_ref;
 use tokio::time::Instant;
 
 use super::Runs;
@@ -31,9 +30,6 @@ use crate::kernel::model::Job;
 use crate::kernel::time::Timestamp;
 use crate::limits::START_AHEAD_MAX;
 use crate::ports::{RunEnd, RunFuture, RunOutcome};
-
-/// How long a starter goes on before it lets other tasks of its thread have a turn.
-const TURN_MAX: Duration = Duration::from_millis(1);
 
 /// How long ahead claims are handed in before anything is learned.
 const AHEAD_FIRST: Duration = Duration::from_micros(200);
@@ -45,6 +41,8 @@ pub(super) struct Start {
     pub(super) job: Arc<Job>,
     /// Its instant.
     pub(super) at: Timestamp,
+    /// Whether how late it begins tells how long it takes to wake a thread.
+    pub(super) teaches: bool,
 }
 
 /// The queue of starts, and what was learned about waiting for them.
@@ -83,7 +81,7 @@ impl Starts {
         added
     }
 
-    /// Takes the next start; without one, the starter that asks ends.
+    /// Takes the next start; without one, the starter that asks is counted no more.
     fn next(&self) -> Option<Start> {
         let mut queue = self.lock();
         let start = queue.starts.pop_front();
@@ -115,69 +113,85 @@ impl Starts {
     }
 }
 
+/// One who works through the queue, for as long as it is counted.
+struct Starter<'a> {
+    runs: &'a Arc<Runs>,
+    is_counted: bool,
+}
+
+impl Starter<'_> {
+    fn next(&mut self) -> Option<Start> {
+        let start = self.runs.starts.next();
+        self.is_counted = start.is_some();
+        start
+    }
+}
+
+impl Drop for Starter<'_> {
+    /// Whatever ends a starter before its time, another takes its place.
+    fn drop(&mut self) {
+        if self.is_counted {
+            self.runs.starts.lock().starters -= 1;
+            self.runs.begin(Vec::new());
+        }
+    }
+}
+
 impl Runs {
     /// Puts starts into the queue and sees to it that they begin.
-    ///
-    /// Called from outside the runtime: a task made on one of its threads may have to wait for that
-    /// thread.
     pub(super) fn begin(self: &Arc<Self>, starts: Vec<Start>) {
         for _ in 0..self.starts.add(starts) {
-            self.runtime.spawn(Arc::clone(self).work_through());
+            let runs = Arc::clone(self);
+            self.runtime.spawn_blocking(move || runs.work_through());
         }
     }
 
     /// Begins what is in the queue.
-    async fn work_through(self: Arc<Self>) {
-        let mut turn = Instant::now();
+    fn work_through(self: &Arc<Self>) {
+        let mut starter = Starter { runs: self, is_counted: true };
         let mut last = None;
-        while let Some(start) = self.starts.next() {
+        while let Some(start) = starter.next() {
             // One start of each instant tells when this thread was there.
             if last.replace(start.at) != Some(start.at) {
-                self.starts.observe(start.at, self.clock.now());
-                self.wait_for(start.at).await;
+                if start.teaches {
+                    self.starts.observe(start.at, self.clock.now());
+                }
+                self.wait_for(start.at);
             }
-            self.take_first_step(start).await;
-            if turn.elapsed() > TURN_MAX {
-                yield_now().await;
-                turn = Instant::now();
-            }
+            self.take_first_step(start);
         }
     }
 
-    /// Waits for an instant that is about to come; others may use the thread meanwhile.
-    async fn wait_for(&self, at: Timestamp) {
+    /// Waits for an instant that is about to come; others may use the processor meanwhile.
+    fn wait_for(&self, at: Timestamp) {
         let begun = Instant::now();
         // The bound is for a clock that is put back.
         while self.clock.now() < at && begun.elapsed() < START_AHEAD_MAX {
             std::thread::yield_now();
-            yield_now().await;
         }
     }
 
     /// Begins a run; one that does not end at once goes on in a task of its own.
-    async fn take_first_step(self: &Arc<Self>, start: Start) {
-        let Start { token, job, .. } = start;
-        let Some((context, run)) = self.prepare(token, Arc::clone(&job)) else {
-            return self.leave(&job.executor);
-        };
+    fn take_first_step(self: &Arc<Self>, start: Start) {
+        let prepared = self.prepare(&start);
+        let Start { job, .. } = start;
+        let Some((context, run)) = prepared else { return self.leave(&job.executor) };
         let begun = catch_unwind(AssertUnwindSafe(|| self.executors.run(&job.executor, context)));
         let Ok(mut work) = begun else {
             self.finish(run, panicked());
             return self.leave(&job.executor);
         };
-        // The turn of a starter is measured by the clock, not by what its runs have used up.
-        let mut step = pin!(unconstrained(AssertUnwindSafe(&mut work).catch_unwind()));
-        let step = poll_fn(|context| Poll::Ready(step.as_mut().poll(context))).await;
-        match step {
-            Poll::Ready(end) => self.ended(&job, run, work, end.unwrap_or_else(|_| panicked())),
-            Poll::Pending => {
-                let runs = Arc::clone(self);
-                self.runtime.spawn(async move {
-                    let end = AssertUnwindSafe(&mut work).catch_unwind().await;
-                    runs.ended(&job, run, work, end.unwrap_or_else(|_| panicked()));
-                });
-            }
+        // Nobody has to be woken: a task polls it again, whatever has come meanwhile.
+        let mut context = Context::from_waker(noop_waker_ref());
+        let step = AssertUnwindSafe(&mut work).catch_unwind().poll_unpin(&mut context);
+        if let Poll::Ready(end) = step {
+            return self.ended(&job, run, work, end.unwrap_or_else(|_| panicked()));
         }
+        let runs = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let end = AssertUnwindSafe(&mut work).catch_unwind().await;
+            runs.ended(&job, run, work, end.unwrap_or_else(|_| panicked()));
+        });
     }
 
     /// Lets go of a run that is over, reports it, and gives its place to the next.

@@ -78,7 +78,7 @@ impl World {
     /// Starts runs at once, with tokens from `first` on.
     fn start(&self, first: u64, executors: &[&str]) {
         let claims = executors.iter().zip(first..);
-        self.runs.start(claims.map(|(executor, token)| claim(executor, token, Wall.now())));
+        self.runs.start(claims.map(|(executor, token)| claim(executor, token, Wall.now())), true);
     }
 
     /// Returns the next run that ended, and how.
@@ -139,6 +139,21 @@ fn a_run_that_waits_goes_on_by_itself() {
 }
 
 #[test]
+fn a_run_that_waits_is_not_held_up_by_one_that_blocks_the_thread_it_began_on() {
+    let mut world = World::new();
+    for token in (0..60).step_by(3) {
+        world.start(token, &["waits", "blocks", "quick"]);
+        assert_eq!(world.ended().0, token + 2);
+
+        world.notify.notify_one();
+        assert_eq!(world.ended().0, token);
+
+        world.open.send(()).unwrap();
+        assert_eq!(world.ended().0, token + 1);
+    }
+}
+
+#[test]
 fn an_executor_that_panics_fails_its_run_alone() {
     let mut world = World::new();
     world.start(1, &["panics", "panics later", "quick"]);
@@ -155,7 +170,7 @@ fn runs_handed_in_ahead_begin_at_their_instants() {
     let now = Wall.now();
     let instant = |number: u64| now.saturating_add(Duration::from_micros(300 * (number / 10)));
 
-    world.runs.start((0..30).map(|number| claim("quick", number, instant(number))));
+    world.runs.start((0..30).map(|number| claim("quick", number, instant(number))), true);
     world.all_ended(30);
 
     for (token, begun) in world.begun.try_iter() {
@@ -167,8 +182,8 @@ fn runs_handed_in_ahead_begin_at_their_instants() {
 fn a_claim_sent_twice_starts_once() {
     let mut world = World::new();
     let claim = claim("waits", 7, Wall.now());
-    world.runs.start([claim.clone(), claim.clone()]);
-    world.runs.start([claim]);
+    world.runs.start([claim.clone(), claim.clone()], true);
+    world.runs.start([claim], true);
     world.start(8, &["quick"]);
     assert_eq!(world.ended().0, 8);
 
