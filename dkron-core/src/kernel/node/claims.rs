@@ -7,7 +7,7 @@ use crate::kernel::model::JobName;
 use crate::kernel::state::Claim;
 use crate::kernel::time::Timestamp;
 
-/// Places that are kept for claims while there are none.
+/// Places that are kept for claims while there are none, and may be empty while there are some.
 const PLACES_KEPT_MAX: usize = 1_024;
 
 /// Claims that are committed and not handed to their nodes yet: those of the next instants.
@@ -15,6 +15,8 @@ const PLACES_KEPT_MAX: usize = 1_024;
 pub(super) struct Claims {
     /// In the order of their fencing tokens, which is that of the news of them.
     places: VecDeque<Place>,
+    /// How many of the places hold a claim.
+    waiting: usize,
     /// Also holds claims that were taken out, but never as the first.
     by_time: BinaryHeap<Reverse<(Timestamp, u64)>>,
 }
@@ -39,6 +41,7 @@ impl Claims {
         let token = claim.execution.token;
         self.by_time.push(Reverse((claim.start_at, token)));
         let place = Place { token, waiting: Some(Waiting { claim, is_ours }) };
+        self.waiting += 1;
         if self.places.back().is_none_or(|last| last.token < token) {
             self.places.push_back(place);
             return;
@@ -46,6 +49,7 @@ impl Claims {
         match self.places.binary_search_by_key(&token, |place| place.token) {
             Ok(index) => {
                 if let Some(old) = self.places.get_mut(index) {
+                    self.waiting -= usize::from(old.waiting.is_some());
                     *old = place;
                 }
                 self.let_go();
@@ -58,6 +62,7 @@ impl Claims {
     pub(super) fn remove(&mut self, token: u64) -> Option<(Claim, bool)> {
         let index = self.index(token)?;
         let Waiting { claim, is_ours } = self.places.get_mut(index)?.waiting.take()?;
+        self.waiting -= 1;
         self.let_go();
         Some((claim, is_ours))
     }
@@ -101,7 +106,8 @@ impl Claims {
         self.places.binary_search_by_key(&token, |place| place.token).ok()
     }
 
-    /// Lets go of what was taken out, at the front and among the first instants.
+    /// Lets go of what was taken out: at the front and among the first instants at once, behind
+    /// claims that wait once it outnumbers them.
     fn let_go(&mut self) {
         while self.places.front().is_some_and(|place| place.waiting.is_none()) {
             self.places.pop_front();
@@ -111,9 +117,23 @@ impl Claims {
         {
             self.by_time.pop();
         }
+        self.close_up();
         if self.places.is_empty() && self.places.capacity() > PLACES_KEPT_MAX {
             *self = Self::default();
         }
+    }
+
+    /// Costs what is held, after as many claims were taken out.
+    fn close_up(&mut self) {
+        let is_sparse = |held: usize| held > (self.waiting * 2).max(PLACES_KEPT_MAX);
+        if !is_sparse(self.places.len()) && !is_sparse(self.by_time.len()) {
+            return;
+        }
+        self.places.retain(|place| place.waiting.is_some());
+        let starts = |place: &Place| {
+            place.waiting.as_ref().map(|waiting| Reverse((waiting.claim.start_at, place.token)))
+        };
+        self.by_time = self.places.iter().filter_map(starts).collect();
     }
 }
 
@@ -171,5 +191,27 @@ mod tests {
         assert_eq!(claims.first_at(), Timestamp::from_unix_s(30));
         assert!(claims.remove(4).is_some());
         assert_eq!(claims.first_at(), None);
+    }
+
+    /// As while the clock is behind: the claim in front does not start for hours.
+    #[test]
+    fn claims_taken_out_behind_one_that_waits_take_no_room() {
+        let mut claims = Claims::default();
+        claims.add(claim(1, 7_200), true);
+
+        for token in 2..10_000 {
+            claims.add(claim(token, if token % 2 == 0 { 10 } else { 9_000 }), true);
+            let taken = if token % 2 == 0 {
+                claims.pop_due(Timestamp::from_unix_s(20).unwrap()).map(|(claim, _)| claim)
+            } else {
+                claims.remove(token).map(|(claim, _)| claim)
+            };
+            assert_eq!(taken.map(|claim| claim.execution.token), Some(token));
+        }
+
+        assert!(claims.places.len() <= PLACES_KEPT_MAX);
+        assert!(claims.by_time.len() <= PLACES_KEPT_MAX);
+        assert_eq!(claims.first_at(), Timestamp::from_unix_s(7_200));
+        assert!(claims.get(1).is_some());
     }
 }

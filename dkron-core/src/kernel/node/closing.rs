@@ -35,6 +35,11 @@ impl Closing {
         self.executions.remove(&token);
     }
 
+    /// Returns whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.executions.is_empty()
+    }
+
     /// Returns the commands that end the first `limit` of them at `now`, and their tokens.
     pub(super) fn commands(&self, now: Timestamp, limit: usize) -> (Vec<Command>, Vec<u64>) {
         let first = self.executions.iter().take(limit);

@@ -89,6 +89,12 @@ pub enum Observation {
         /// How many run.
         running: u64,
     },
+    /// For a minute nothing due has had to wait for others to end. Until then one
+    /// [`Observation::Overloaded`] stands for all of it.
+    OverloadOver {
+        /// How long things had to wait, from the first to the last.
+        span: Duration,
+    },
     /// Executions are being closed: lost ones, and claims that must not start.
     Closing {
         /// How many.

@@ -133,7 +133,9 @@ impl Engine {
         }
         term.hand_out(&mut scene);
         if self.is_draining {
-            self.wakeup = term.next_start(&scene);
+            // Whoever comes next could not tell that these never ran.
+            term.open_round_of_ends(&mut scene, &mut self.last_round);
+            self.wakeup = term.wakeup_to_drain(&scene);
             return Ok(());
         }
         term.open_round(&mut scene, &mut self.last_round)?;
@@ -151,9 +153,9 @@ impl Engine {
         self.wakeup
     }
 
-    /// Returns whether nothing that was decided is still to be answered or to start.
+    /// Returns whether nothing that was decided is still to be answered, to start or to be ended.
     ///
-    /// After [`Input::Draining`] that stays so.
+    /// After [`Input::Draining`] that stays so, unless a node goes: what ran there is to be ended.
     pub fn is_idle(&self) -> bool {
         self.term.as_ref().is_none_or(Term::is_idle)
     }

@@ -1,8 +1,9 @@
 //! The steps of an engine: when it fires, sleeps, looks ahead and drains.
 
-use super::harness::{DAY, MIN, MS, S, World, every, job, run};
+use super::harness::{DAY, MIN, MS, S, World, disable, every, job, name, run};
 use super::{Answer, Input};
-use crate::kernel::state::Command;
+use crate::kernel::model::ExecutionState;
+use crate::kernel::state::{Command, query};
 use crate::limits::WAKE_UP_MAX;
 
 #[test]
@@ -169,4 +170,34 @@ fn an_engine_that_drains_waits_for_news_of_what_it_has_claimed() {
 
     assert!(world.engine.is_idle());
     assert_eq!(world.starts.len(), 1);
+}
+
+/// At the next start they would be recorded as lost.
+#[test]
+fn an_engine_that_drains_ends_the_claims_that_must_not_start() {
+    for is_cancelled in [true, false] {
+        let mut world = World::new("2030-01-01T00:00:00Z");
+        world.set(job("a", "0 * * * * *"));
+        world.run_until("2030-01-01T00:00:59.999Z");
+        assert_eq!((world.claims.len(), world.starts.len()), (1, 0));
+        world.step(Input::Draining);
+        let execution = world.claims[0].execution.id.clone();
+        let command = match is_cancelled {
+            true => Command::Cancel { job: name("a"), execution: execution.clone() },
+            false => disable(&world, "a"),
+        };
+        world.lost_proposals = 100;
+
+        world.command(command);
+        assert!(!world.engine.is_idle());
+        world.run_for(3 * MS);
+        world.lost_proposals = 0;
+        world.run_for(S);
+
+        assert!(world.engine.is_idle());
+        assert_eq!((world.claims.len(), world.starts.len()), (1, 0));
+        let stored = query::execution(&world.tables, &name("a"), &execution).unwrap();
+        let state = stored.map(|execution| execution.state);
+        assert_eq!(state, is_cancelled.then_some(ExecutionState::Cancelled));
+    }
 }

@@ -22,8 +22,9 @@ pub enum Input<'a> {
     },
     /// This node does not lead (any more): nothing is proposed or started until it leads again.
     Following,
-    /// This node is about to stop: it decides nothing more. What it has claimed still starts, so
-    /// that a stop in good order leaves no claim behind. There is no way back.
+    /// This node is about to stop: it decides nothing more. What it has claimed still starts, or is
+    /// ended if it must not, so that a stop in good order leaves no claim behind. There is no way
+    /// back.
     Draining,
     /// The nodes that are alive: all of them, this one included, each time one comes or goes.
     ///

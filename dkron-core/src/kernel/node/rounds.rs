@@ -17,6 +17,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// The pause while as many executions run as may.
 const OVERLOAD_PAUSE: Duration = Duration::from_millis(100);
+/// How long nothing has waited for room before that is said to be over: until then it comes and
+/// goes with each execution that ends.
+const OVERLOAD_QUIET: Duration = Duration::from_secs(60);
 
 /// Fires of one instant that are counted, to know how long ahead to decide them.
 const BURST_COUNTED_MAX: usize = 1 << 15;
@@ -31,8 +34,15 @@ pub(super) struct Rounds {
     open: Option<OpenRound>,
     pause: Option<Pause>,
     burst: Option<Burst>,
-    /// As many executions run as may: no more are claimed.
-    is_overloaded: bool,
+    overload: Option<Overload>,
+}
+
+/// As many executions run as may, or did not long ago.
+#[derive(Clone, Copy, Debug)]
+struct Overload {
+    since: Timestamp,
+    /// When something due last had to wait for that.
+    until: Timestamp,
 }
 
 #[derive(Debug)]
@@ -66,17 +76,35 @@ impl Term {
         scene: &mut Scene<'_, T>,
         last_round: &mut u64,
     ) -> Result<(), TableError> {
-        if self.rounds.open.is_some() || self.rounds.is_pausing(scene.clock.shown()) {
-            return Ok(());
+        self.open_round_of_ends(scene, last_round);
+        if self.rounds.may_open(scene.clock.shown()) {
+            let commands = self.plan(scene)?;
+            self.propose(scene, last_round, commands, Vec::new());
         }
-        let (mut commands, ends) = self.closing.commands(scene.now(), FIRES_PER_ROUND_MAX);
-        if commands.is_empty() {
-            commands = self.plan(scene)?;
-        } else {
+        Ok(())
+    }
+
+    /// Proposes the ends that there are to propose, unless a round is open or a pause is on.
+    pub(super) fn open_round_of_ends<T>(&mut self, scene: &mut Scene<'_, T>, last_round: &mut u64) {
+        if !self.rounds.may_open(scene.clock.shown()) {
+            return;
+        }
+        let (commands, ends) = self.closing.commands(scene.now(), FIRES_PER_ROUND_MAX);
+        if !commands.is_empty() {
             scene.note(Observation::Closing { executions: ends.len() });
         }
+        self.propose(scene, last_round, commands, ends);
+    }
+
+    fn propose<T>(
+        &mut self,
+        scene: &mut Scene<'_, T>,
+        last_round: &mut u64,
+        commands: Vec<Command>,
+        ends: Vec<u64>,
+    ) {
         if commands.is_empty() {
-            return Ok(());
+            return;
         }
         *last_round += 1;
         self.rounds.open = Some(OpenRound {
@@ -86,13 +114,13 @@ impl Term {
             opened_at: scene.clock.shown(),
         });
         scene.effects.push(Effect::Propose { round: *last_round, commands });
-        Ok(())
     }
 
     /// Decides what is due.
     fn plan<T: Tables>(&mut self, scene: &mut Scene<'_, T>) -> Result<Vec<Command>, TableError> {
         let now = scene.now();
         self.waiting.release_until(now);
+        self.end_overload(scene);
         let Some(first) = self.first_open_row(scene)? else { return Ok(Vec::new()) };
         let horizon = now.saturating_add(self.look_ahead_for(scene, first)?);
         if first > horizon {
@@ -137,12 +165,25 @@ impl Term {
     fn room<T: Tables>(&mut self, scene: &mut Scene<'_, T>) -> Result<usize, TableError> {
         let running = query::running_count(scene.view)?;
         let room = scene.runs_max.saturating_sub(usize::try_from(running).unwrap_or(usize::MAX));
-        let is_overloaded = room == 0;
-        if is_overloaded && !self.rounds.is_overloaded {
-            scene.note(Observation::Overloaded { running });
+        if room == 0 {
+            let until = scene.now();
+            if let Some(overload) = &mut self.rounds.overload {
+                overload.until = until;
+            } else {
+                self.rounds.overload = Some(Overload { since: until, until });
+                scene.note(Observation::Overloaded { running });
+            }
         }
-        self.rounds.is_overloaded = is_overloaded;
         Ok(room)
+    }
+
+    /// Says so when nothing has had to wait for room for a while.
+    fn end_overload<T>(&mut self, scene: &mut Scene<'_, T>) {
+        let now = scene.now();
+        let is_over = |overload: &mut Overload| now.since(overload.until) >= OVERLOAD_QUIET;
+        if let Some(Overload { since, until }) = self.rounds.overload.take_if(is_over) {
+            scene.note(Observation::OverloadOver { span: until.since(since) });
+        }
     }
 
     /// Takes in what became of a round; answers to other rounds than the open one are of no use.
@@ -187,9 +228,12 @@ impl Term {
         Ok(())
     }
 
-    /// Returns when the next claim starts.
-    pub(super) fn next_start<T>(&self, scene: &Scene<'_, T>) -> Option<Timestamp> {
-        self.claims.first_at().map(|start_at| scene.wake_to_start(start_at))
+    /// Returns when to look again while nothing more is decided: when the next claim starts, or a
+    /// pause before ends are proposed is over.
+    pub(super) fn wakeup_to_drain<T>(&self, scene: &Scene<'_, T>) -> Option<Timestamp> {
+        let start = self.claims.first_at().map(|start_at| scene.wake_to_start(start_at));
+        let pause = self.rounds.pause_end(scene.clock.shown());
+        start.into_iter().chain(pause.filter(|_| !self.closing.is_empty())).min()
     }
 
     /// Returns when to look again.
@@ -205,8 +249,11 @@ impl Term {
         if self.rounds.open.is_some() {
             return Ok(wakeup.min(shown.saturating_add(PAUSE_MAX)));
         }
-        if let Some(pause) = self.rounds.pause.filter(|_| self.rounds.is_pausing(shown)) {
-            return Ok(wakeup.min(pause.from.saturating_add(pause.span)));
+        if let Some(pause_end) = self.rounds.pause_end(shown) {
+            return Ok(wakeup.min(pause_end));
+        }
+        if let Some(overload) = self.rounds.overload {
+            wakeup = wakeup.min(clock.wake_for(overload.until.saturating_add(OVERLOAD_QUIET)));
         }
         if let Some(until) = self.waiting.first_until() {
             wakeup = wakeup.min(clock.wake_for(until));
@@ -273,10 +320,15 @@ impl Rounds {
         self.open.is_some()
     }
 
-    /// Returns whether a pause is on. A clock that was put back ends it.
-    fn is_pausing(&self, shown: Timestamp) -> bool {
+    /// Returns whether there is neither a round open nor a pause on.
+    fn may_open(&self, shown: Timestamp) -> bool {
+        self.open.is_none() && self.pause_end(shown).is_none()
+    }
+
+    /// Returns when the pause that is on ends. A clock that was put back ends it.
+    fn pause_end(&self, shown: Timestamp) -> Option<Timestamp> {
         let is_on = |pause: &Pause| pause.from <= shown && shown.since(pause.from) < pause.span;
-        self.pause.is_some_and(|pause| is_on(&pause))
+        self.pause.filter(is_on).map(|pause| pause.from.saturating_add(pause.span))
     }
 
     /// Begins a pause, twice as long as the last one if that was followed by no success.

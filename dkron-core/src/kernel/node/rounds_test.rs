@@ -110,6 +110,36 @@ fn while_as_many_executions_run_as_may_starts_are_delayed_and_none_is_lost() {
         world.check_outcomes(&format!("a{number:02}"), &fires);
     }
     assert_eq!(world.skips, []);
-    let is_told = |note: &&Observation| matches!(note, Observation::Overloaded { running: 10 });
-    assert!(world.notes.iter().any(|note| is_told(&note)));
+    let told: Vec<_> = world.notes.iter().filter(|note| is_overload(note)).collect();
+    assert_eq!(told, [&Observation::Overloaded { running: 10 }]);
+}
+
+fn is_overload(note: &Observation) -> bool {
+    matches!(note, Observation::Overloaded { .. } | Observation::OverloadOver { .. })
+}
+
+#[test]
+fn an_overload_that_comes_and_goes_is_told_once_and_so_is_its_end() {
+    let mut world = World::new("2030-01-01T00:00:00Z");
+    let (region, server_zone) = ("global".to_owned(), Zone::UTC);
+    world.engine = Engine::new(EngineConfig { region, server_zone, runs_max: 2 });
+    world.tell_nodes();
+    world.lead();
+    world.set(job("a", "*/7 * * * * *"));
+    for text in ["b0", "b1", "b2"] {
+        world.run_time.insert(name(text), 4 * S);
+        world.set(job(text, "*/10 1-8 0 * * *"));
+    }
+
+    world.run_until("2030-01-01T00:30:00Z");
+
+    let told: Vec<_> = world.notes.iter().filter(|note| is_overload(note)).collect();
+    assert!(
+        matches!(
+            told[..],
+            [Observation::Overloaded { running: 2 }, Observation::OverloadOver { span }]
+                if (7 * MIN..9 * MIN).contains(span)
+        ),
+        "{told:?}"
+    );
 }

@@ -246,10 +246,11 @@ impl Term {
         Ok(())
     }
 
-    /// Returns whether nothing that was decided is still to be answered, to be heard of, or to
-    /// start.
+    /// Returns whether nothing that was decided is still to be answered, to be heard of, to start
+    /// or to be ended.
     pub(super) fn is_idle(&self) -> bool {
         !self.rounds.is_open()
+            && self.closing.is_empty()
             && self.claims.first_at().is_none()
             && self.last_token >= Some(self.awaited_token)
     }
