@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
+
 use super::builder::job_name;
 use super::node::Node;
 use super::{Cluster, ExecutionOutput, RunReceipt, RunningExecution};
@@ -9,7 +11,7 @@ use crate::driver::{self, FireWait};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::{Execution, ExecutionId, JobName, Skip};
 use crate::kernel::state::query::{self, Part};
-use crate::kernel::state::{Command, Order, Outcome, TableError, Tables};
+use crate::kernel::state::{Command, Event, Order, Outcome, TableError, Tables};
 use crate::kernel::time::Timestamp;
 use crate::ports::OutputFollower;
 
@@ -103,29 +105,42 @@ impl Cluster {
         let mut events = node.watch.follow();
         let command = Command::Cancel { job: name.clone(), execution: execution.clone() };
         node.propose_one(command).await?;
+        let gone = || {
+            let text = format!("execution \"{execution}\" of job \"{name}\" is gone");
+            Error::new(ErrorKind::NotFound, text)
+        };
         let ended = async {
             loop {
-                if let Some(found) = self.execution(job, execution)?
-                    && !found.state.is_final()
-                {
-                    // Lagging is no harm: the state is asked each time.
-                    if let Err(tokio::sync::broadcast::error::RecvError::Closed) =
-                        events.recv().await
-                    {
+                let is_behind = match events.recv().await {
+                    Ok(event) => {
+                        if let Event::Finished { execution: ended, .. } = &*event
+                            && (&ended.job, &ended.id) == (&name, execution)
+                        {
+                            return Ok(ended.clone());
+                        }
+                        false
+                    }
+                    Err(RecvError::Lagged(_)) => true,
+                    Err(RecvError::Closed) => {
                         return Err(self.stopped("wait for a cancelled execution"));
                     }
-                    continue;
+                };
+                // The end may come without its event. That of a deleted job is nowhere else.
+                match self.execution(job, execution)? {
+                    Some(found) if found.state.is_final() => return Ok(found),
+                    None if is_behind => return Err(gone()),
+                    _ => {}
                 }
-                return self.execution(job, execution)?.ok_or_else(|| {
-                    let text = format!("execution \"{execution}\" of job \"{name}\" is gone");
-                    Error::new(ErrorKind::NotFound, text)
-                });
             }
         };
-        let ended = node.within(timeout, ended).await.unwrap_or_else(|| {
-            let text = format!("execution \"{execution}\" of job \"{name}\" still runs");
-            Err(Error::new(ErrorKind::DeadlineExceeded, text))
-        });
+        let ended = match node.within(timeout, ended).await {
+            Some(ended) => ended,
+            None if self.execution(job, execution)?.is_none() => Err(gone()),
+            None => {
+                let text = format!("execution \"{execution}\" of job \"{name}\" still runs");
+                Err(Error::new(ErrorKind::DeadlineExceeded, text))
+            }
+        };
         // Whatever kept the end from being seen: the request stands.
         ended.map_err(Error::maybe_happened)
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dkron_core::{ErrorKind, ExecutionState, SkipReason};
+use dkron_core::{ErrorKind, ExecutionState, HandlerContext, SkipReason};
 
 use crate::support::{Halt, by_hand, event, every_second, in_memory, output, run, set, within};
 
@@ -194,6 +194,35 @@ async fn a_cancelled_handler_ends_as_cancelled() {
     assert_eq!(cancelled.state, ExecutionState::Cancelled);
     assert_eq!(executions.len(), 1, "a cancelled run is not tried again");
     assert_eq!(again.kind(), ErrorKind::NotFound, "{}", again.report());
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_whose_job_was_deleted_can_still_be_cancelled() {
+    let cluster = in_memory("handlers-cancel-orphan").await;
+    let halt = Halt::default();
+    let inner = halt.clone();
+    cluster
+        .handle("patient", move |context: HandlerContext| {
+            let halt = inner.clone();
+            async move {
+                halt.here().await;
+                context.cancelled().await;
+                Err("as you wish".to_owned())
+            }
+        })
+        .unwrap();
+    set(&cluster, by_hand("patient")).await;
+    let under_way = cluster.run("patient").await.unwrap();
+    halt.reached().await;
+    halt.release();
+    let id = under_way.receipt().executions[0].clone();
+
+    cluster.delete_job("patient").await.unwrap();
+    let cancelled = cluster.cancel("patient", &id, Duration::from_secs(10)).await.unwrap();
+
+    assert_eq!((cancelled.id, cancelled.state), (id.clone(), ExecutionState::Cancelled));
+    assert_eq!(cluster.execution("patient", &id).unwrap(), None);
     cluster.shutdown().await.unwrap();
 }
 

@@ -3,6 +3,7 @@
 //! Both environments of a data dir go through here. The file is checked page by page first, see
 //! [`page_check`](super::page_check): LMDB itself believes whatever it finds.
 
+use std::error::Error as _;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -133,9 +134,17 @@ impl<const N: usize> Drop for OpenEnv<N> {
 }
 
 /// Returns whether there is an environment in the directory `name` of a data dir.
-pub fn is_there(data_dir: &DataDir, name: &str) -> bool {
+///
+/// # Errors
+///
+/// That of the file system, if it cannot tell.
+pub fn is_there(data_dir: &DataDir, name: &str) -> io::Result<bool> {
     let file = data_dir.path().join(name).join(DATA_FILE_NAME);
-    fs::metadata(file).is_ok_and(|file| file.len() > 0)
+    match fs::metadata(file) {
+        Ok(file) => Ok(file.len() > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens with the map asked for, or the largest that the address space allows.
@@ -253,6 +262,35 @@ pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
     }
     fs::rename(path, &aside)?;
     Ok(aside)
+}
+
+/// Tells whether what an environment was not opened for is in its file, and not in the process, the
+/// file system or the machine: these may be well again at the next try.
+pub fn is_damage(error: &Error) -> bool {
+    let mut next = error.source();
+    while let Some(link) = next {
+        let heed_error = link.downcast_ref::<heed::Error>();
+        if let Some(heed::Error::Mdb(error)) = heed_error {
+            return is_damage_by_lmdb(*error);
+        }
+        if let Some(error) = heed_error.and_then(io_error).or_else(|| link.downcast_ref()) {
+            let kind = error.kind();
+            return matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
+        }
+        next = link.source();
+    }
+    false
+}
+
+const fn is_damage_by_lmdb(error: MdbError) -> bool {
+    matches!(
+        error,
+        MdbError::Corrupted
+            | MdbError::Incompatible
+            | MdbError::Invalid
+            | MdbError::PageNotFound
+            | MdbError::VersionMismatch
+    )
 }
 
 /// Returns the error of the operating system behind an error of LMDB, if it is one.

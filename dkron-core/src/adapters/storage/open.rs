@@ -1,15 +1,17 @@
 //! Opens everything a node keeps, and mends what can be mended.
 //!
 //! The state can be made anew from the newest snapshot and the log; so a state that is damaged is
-//! set aside and made anew, if these two reach back far enough. A damaged log cannot be mended by
-//! one node alone: it holds what this node promised to others.
+//! set aside and made anew, if these two reach back far enough. One that cannot be read for want of
+//! rights, descriptors or memory is not damaged: it stays, and the node does not start.
+//!
+//! A damaged log cannot be mended by one node alone: it holds what this node promised to others.
 
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::data_dir::{DataDir, DataDirConfig};
-use super::env::{is_there, set_aside};
+use super::env::{is_damage, is_there, set_aside};
 use super::health::{StorageHealth, disk_bytes};
 use super::log_env::{DIR_NAME as LOG_DIR_NAME, LogEnv};
 use super::log_memory::MemoryLog;
@@ -49,7 +51,10 @@ impl Storage {
     pub fn open(config: &DataDirConfig) -> Result<Self, Error> {
         let data_dir = Arc::new(DataDir::open(config)?);
         let health = Arc::new(StorageHealth::new(Some(data_dir.path().to_owned())));
-        let log = must_be_there(&data_dir, LOG_DIR_NAME).and_then(|()| LogEnv::open(&data_dir));
+        let log = is_lost(&data_dir, LOG_DIR_NAME).and_then(|is_lost| match is_lost {
+            true => Err(lost(&data_dir, LOG_DIR_NAME)),
+            false => LogEnv::open(&data_dir),
+        });
         let log = log.map_err(|error| {
             let message = format!(
                 "open the log of data dir {}; it cannot be mended: restore a backup, or start this \
@@ -60,7 +65,15 @@ impl Storage {
         })?;
         let snapshots = SnapshotDir::open(&data_dir)?;
         let open_state = || LmdbState::open(&data_dir, Arc::clone(&health));
-        let state = match must_be_there(&data_dir, STATE_DIR_NAME).and_then(|()| open_state()) {
+        let state = if is_lost(&data_dir, STATE_DIR_NAME)? {
+            Err(lost(&data_dir, STATE_DIR_NAME))
+        } else {
+            match open_state() {
+                Err(error) if !is_damage(&error) => return Err(error),
+                opened => opened,
+            }
+        };
+        let state = match state {
             Ok(state) => state,
             Err(damage) => {
                 make_way_for_state(&data_dir, &log, &snapshots, damage)?;
@@ -123,13 +136,18 @@ impl Storage {
     }
 }
 
-/// Refuses a data dir that has lost an environment.
-fn must_be_there(data_dir: &DataDir, name: &str) -> Result<(), Error> {
-    if !data_dir.is_filled() || is_there(data_dir, name) {
-        return Ok(());
-    }
+/// Returns whether a data dir that has had an environment has it no more.
+fn is_lost(data_dir: &DataDir, name: &str) -> Result<bool, Error> {
+    let is_there = is_there(data_dir, name).map_err(|error| {
+        let message = format!("look for {}", data_dir.path().join(name).display());
+        Error::new(ErrorKind::Storage, message).with_source(error)
+    })?;
+    Ok(data_dir.is_filled() && !is_there)
+}
+
+fn lost(data_dir: &DataDir, name: &str) -> Error {
     let message = format!("{} is empty or gone", data_dir.path().join(name).display());
-    Err(Error::new(ErrorKind::Storage, message))
+    Error::new(ErrorKind::Storage, message)
 }
 
 /// Sets a damaged state aside, if snapshot and log can make it anew; otherwise the damage stands.
@@ -165,4 +183,58 @@ fn make_way_for_state(
         "the state is damaged: it is made anew from the snapshot and the log"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::kernel::model::NodeName;
+
+    fn open(path: &Path) -> Result<Storage, Error> {
+        let node = NodeName::parse("n1").unwrap();
+        let (path, allow_network_file_system) = (path.to_owned(), false);
+        Storage::open(&DataDirConfig { path, node, allow_network_file_system })
+    }
+
+    fn close(storage: Storage) {
+        assert!(storage.close(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn only_a_state_that_is_damaged_or_gone_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        close(open(dir.path()).unwrap());
+        let file = dir.path().join(STATE_DIR_NAME).join("data.mdb");
+        let (kept, aside) = (dir.path().join("kept"), dir.path().join("state.damaged"));
+        fs::create_dir(&aside).unwrap();
+        fs::write(aside.join("before"), "").unwrap();
+
+        // It cannot be read, whoever asks.
+        fs::rename(&file, &kept).unwrap();
+        fs::create_dir(&file).unwrap();
+        let error = open(dir.path()).err().unwrap();
+        assert!(error.report().contains("read "), "{}", error.report());
+        assert!(aside.join("before").exists());
+        fs::remove_dir(&file).unwrap();
+        fs::rename(&kept, &file).unwrap();
+
+        // Its directory cannot be looked into.
+        let (state, moved) = (dir.path().join(STATE_DIR_NAME), dir.path().join("moved"));
+        fs::rename(&state, &moved).unwrap();
+        std::os::unix::fs::symlink(STATE_DIR_NAME, &state).unwrap();
+        let error = open(dir.path()).err().unwrap();
+        assert!(error.report().contains("look for "), "{}", error.report());
+        fs::remove_file(&state).unwrap();
+        fs::rename(&moved, &state).unwrap();
+
+        fs::write(&file, [7; 10_000]).unwrap();
+        close(open(dir.path()).unwrap());
+        assert!(aside.join("data.mdb").exists() && !aside.join("before").exists());
+
+        fs::remove_dir_all(&state).unwrap();
+        close(open(dir.path()).unwrap());
+        assert!(aside.join("data.mdb").exists());
+    }
 }
