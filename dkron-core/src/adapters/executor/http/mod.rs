@@ -21,6 +21,7 @@
 //!   is searched while the body arrives, in constant memory, however large it is.
 //! * Every request carries `X-Dkron-Job`, `X-Dkron-Execution-Id`, `X-Dkron-Fire-Time`,
 //!   `X-Dkron-Attempt` and `X-Dkron-Token`, unless `headers` has its own.
+//!   They follow a redirect where credentials do.
 //! * Credentials do not follow a redirect from https to http.
 //!
 //! Kept: one connection per request, closed after it. A pooled one would save a handshake and

@@ -21,8 +21,9 @@ pub(super) struct Request {
 /// Returns the request to send next, if the answer asks for one.
 ///
 /// 301, 302 and 303 turn every method but HEAD into GET and drop the body; 307 and 308 repeat the
-/// request. Credentials stay with the host they were given for and its subdomains, and do not go
-/// from https to http. An answer that names no place is final.
+/// request. Credentials, and what tells of the run, stay with the host they were meant for and its
+/// subdomains, and do not go from https to http: whoever has the token of a run can pass for it. An
+/// answer that names no place is final.
 ///
 /// # Errors
 ///
@@ -51,17 +52,7 @@ pub(super) fn next_request(
             next.method = Method::GET;
         }
         next.body = Bytes::new();
-        let described = |name: &&str| name.starts_with("content-");
-        let names: Vec<String> = next
-            .headers
-            .keys()
-            .map(|name| name.as_str())
-            .filter(described)
-            .map(str::to_owned)
-            .collect();
-        for name in names {
-            next.headers.remove(name);
-        }
+        remove_family(&mut next.headers, "content-");
     }
     let is_same_place = url.host_str() == request.url.host_str()
         && url.port_or_known_default() == request.url.port_or_known_default();
@@ -72,9 +63,18 @@ pub(super) fn next_request(
         for name in [AUTHORIZATION, COOKIE, WWW_AUTHENTICATE] {
             next.headers.remove(name);
         }
+        remove_family(&mut next.headers, "x-dkron-");
     }
     next.url = url;
     Ok(Some(next))
+}
+
+/// Removes the headers whose names begin with `prefix`.
+fn remove_family(headers: &mut HeaderMap, prefix: &str) {
+    let names = headers.keys().filter(|name| name.as_str().starts_with(prefix));
+    for name in names.cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
 }
 
 /// Returns whether what was meant for `from` may be shown to `to`.
@@ -97,6 +97,8 @@ mod tests {
             ("authorization", "secret"),
             ("cookie", "a=b"),
             ("content-type", "text/plain"),
+            ("x-dkron-job", "a"),
+            ("x-dkron-token", "77"),
             ("x-one", "1"),
         ];
         let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
@@ -156,10 +158,11 @@ mod tests {
     fn credentials_and_host_stay_where_they_belong() {
         let check = |from: &str, to: &str, keeps_credentials: bool, keeps_host: bool| {
             let next = next(&request("GET", from), 307, to).unwrap().unwrap();
-            for name in ["authorization", "cookie"] {
+            for name in ["authorization", "cookie", "x-dkron-job", "x-dkron-token"] {
                 assert_eq!(next.headers.contains_key(name), keeps_credentials, "{from} {to}");
             }
             assert_eq!(next.headers.contains_key("host"), keeps_host, "{from} {to}");
+            assert!(next.headers.contains_key("x-one"), "{from} {to}");
         };
         check("http://a.b/", "/x", true, true);
         check("http://a.b/", "http://a.b:81/", true, false);
