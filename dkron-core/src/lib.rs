@@ -21,10 +21,9 @@ pub mod limits;
 #[cfg(feature = "testing")]
 pub mod kernel;
 #[cfg(not(feature = "testing"))]
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "whole in itself: what the node does not ask of it, tests, benches and fuzzers do"
+#[cfg_attr(
+    not(feature = "runtime"),
+    expect(dead_code, unused_imports, reason = "without a runtime nobody asks it anything")
 )]
 mod kernel;
 

@@ -48,7 +48,9 @@ mod withdraw;
 pub use first_due::{first_due, first_due_by};
 pub use manual::{ManualRun, ManualRunError, plan_manual};
 pub use overdue::overdue;
-pub use plan::{Circumstances, Plan, plan_due};
+#[cfg(any(test, feature = "testing"))]
+pub use plan::Plan;
+pub use plan::{Circumstances, plan_due};
 pub use schedules::{Schedules, parse_schedule};
-pub use waiting::{WaitingRow, WaitingRows};
+pub use waiting::WaitingRows;
 pub use withdraw::must_withdraw;

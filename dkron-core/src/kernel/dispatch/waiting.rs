@@ -26,11 +26,6 @@ pub struct WaitingRow {
 }
 
 impl WaitingRows {
-    /// Returns whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.by_job.is_empty()
-    }
-
     /// Returns the first instant at which a decision must fall.
     pub fn first_until(&self) -> Option<Timestamp> {
         self.by_time.first().map(|(until, _)| *until)
@@ -114,7 +109,7 @@ mod tests {
         waiting.release(&JobName::parse("a").unwrap());
         assert!(!waiting.holds(&row("a", 5), at(59)));
         waiting.release_until(at(20));
-        assert!(waiting.is_empty());
+        assert!(waiting.by_job.is_empty());
         assert_eq!(waiting.first_until(), None);
     }
 

@@ -159,9 +159,4 @@ impl Engine {
     pub fn is_idle(&self) -> bool {
         self.term.as_ref().is_none_or(Term::is_idle)
     }
-
-    /// Returns whether this node leads, as far as the engine was told.
-    pub fn is_leading(&self) -> bool {
-        self.term.is_some()
-    }
 }

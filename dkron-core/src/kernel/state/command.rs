@@ -120,6 +120,7 @@ pub struct JobWrite {
     pub restored: Option<JobStatus>,
 }
 
+#[cfg(any(test, feature = "testing"))]
 impl JobWrite {
     /// A write whatever the stored revision, of a job that has nothing due already.
     pub const fn new(job: Job, first: Option<Timestamp>) -> Self {

@@ -51,9 +51,11 @@ pub use event::{Claim, Event, JobChange};
 pub use fire_id::FireId;
 #[cfg(any(test, feature = "testing"))]
 pub use integrity::check_integrity;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub use invariant::{Invariant, Violation};
 pub use memory::MemoryTables;
 pub use outcome::{Outcome, Rejection};
-pub use snapshot::{SnapshotError, SnapshotReader, SnapshotWriter, state_hash};
+#[cfg(any(test, feature = "testing"))]
+pub use snapshot::state_hash;
+pub use snapshot::{SnapshotReader, SnapshotWriter};
 pub use table::{KeyRange, Order, Table, TableError, Tables, TablesMut};

@@ -35,6 +35,7 @@ pub struct MemoryTables {
 
 impl MemoryTables {
     /// Makes empty tables.
+    #[cfg(any(test, feature = "testing"))]
     pub fn new() -> Self {
         Self::default()
     }

@@ -2,6 +2,7 @@
 
 use std::ops::{Bound, ControlFlow};
 
+#[cfg(any(test, feature = "testing"))]
 use crate::kernel::model::JobName;
 use crate::kernel::state::{DueRow, Order, Table, TableError, Tables, keys, rows};
 use crate::kernel::time::Timestamp;
@@ -77,6 +78,7 @@ pub fn due_count(
 /// # Errors
 ///
 /// As [`first_due`].
+#[cfg(any(test, feature = "testing"))]
 pub fn waiting(tables: &impl Tables, job: &JobName) -> Result<Vec<DueRow>, TableError> {
     let mut due = Vec::new();
     let of_job = keys::rows_of(job.as_str());

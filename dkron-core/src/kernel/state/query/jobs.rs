@@ -6,7 +6,9 @@ use super::job::{JobView, children, status};
 use super::{Matching, Page, Part};
 use crate::kernel::model::{Job, JobName, JobStatus};
 use crate::kernel::state::codec::JobRecord;
-use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, keys, rows};
+#[cfg(any(test, feature = "testing"))]
+use crate::kernel::state::rows;
+use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, keys};
 use crate::limits::JOB_NAME_BYTES_MAX;
 
 /// Chooses the jobs of a list.
@@ -68,6 +70,7 @@ pub fn job_count(tables: &impl Tables) -> Result<u64, TableError> {
 /// # Errors
 ///
 /// As [`job`](super::job()).
+#[cfg(any(test, feature = "testing"))]
 pub fn declared(tables: &impl Tables, tag: &str) -> Result<Vec<JobName>, TableError> {
     let mut names = Vec::new();
     let of_tag = keys::rows_of(tag);

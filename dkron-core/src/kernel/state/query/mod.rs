@@ -16,15 +16,20 @@ mod jobs;
 use super::{Table, TableError, Tables, keys, rows};
 use crate::kernel::time::Timestamp;
 
-pub use due::{due_count, due_rows, first_due, waiting};
+#[cfg(any(test, feature = "testing"))]
+pub use due::waiting;
+pub use due::{due_count, due_rows, first_due};
 pub use executions::{
     ExecutionRange, execution, executions_matching, executions_page, output, running,
     running_count, skips,
 };
-pub use job::{JobView, children, definition, job, job_exists, revision, status};
+#[cfg(any(test, feature = "testing"))]
+pub use job::children;
+pub use job::{JobView, definition, job, job_exists, revision, status};
+#[cfg(any(test, feature = "testing"))]
+pub use jobs::declared;
 pub use jobs::{
-    Filter, JobRange, JobRow, declared, has_declared_more, job_count, jobs_after, jobs_matching,
-    jobs_page,
+    JobRange, JobRow, has_declared_more, job_count, jobs_after, jobs_matching, jobs_page,
 };
 
 /// A part of a list, and how long the list is.

@@ -11,9 +11,10 @@
 //! # Where to begin reading
 //!
 //! [`SnapshotWriter::next_chunk`] and [`SnapshotReader::push`].
-//! [`state_hash`] compares two states without sending either.
+//! For tests `state_hash` compares two states without sending either.
 
 mod chunk;
+#[cfg(any(test, feature = "testing"))]
 mod hash;
 mod reader;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod writer;
 
 use super::TableError;
 
+#[cfg(any(test, feature = "testing"))]
 pub use hash::state_hash;
 pub use reader::SnapshotReader;
 pub use writer::SnapshotWriter;
