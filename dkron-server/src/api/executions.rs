@@ -270,3 +270,62 @@ fn write_fields(json: &mut Writer, execution: &Execution, output: &[u8], zone: Z
 fn last(bytes: &[u8], bytes_max: usize) -> &[u8] {
     bytes.get(bytes.len().saturating_sub(bytes_max)..).unwrap_or(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use dkron_core::{Cause, NodeName};
+
+    use super::*;
+    use crate::go_json::Layout;
+
+    fn execution(due_ns: u64, finished_at: Option<Timestamp>) -> Execution {
+        let at = Timestamp::from_unix_ns(due_ns as i64);
+        Execution {
+            job: JobName::parse("job").unwrap(),
+            id: ExecutionId { due_ns, node: NodeName::parse("n").unwrap() },
+            fire_time: at,
+            cause: Cause::Schedule,
+            attempt: 1,
+            token: due_ns,
+            instance: 1,
+            started_at: at,
+            finished_at,
+            state: ExecutionState::Running,
+            is_cancel_requested: false,
+            output_bytes_total: 0,
+        }
+    }
+
+    #[test]
+    fn a_running_execution_ends_in_the_year_1_in_every_zone() {
+        for zone in ["UTC", "Europe/Paris", "Asia/Tokyo"] {
+            let mut json = Writer::new(Layout::Compact);
+            json.begin_object();
+            write_fields(
+                &mut json,
+                &execution(0, None),
+                &[],
+                Zone::parse(zone, Zone::UTC).unwrap(),
+            );
+            json.end_object();
+
+            let text = json.take();
+            assert!(text.contains("\"finished_at\":\"0001-01-01T00:00:00Z\""), "{zone}: {text}");
+        }
+    }
+
+    #[test]
+    fn executions_of_one_second_are_sorted_by_its_parts() {
+        let ended_at = |due_ns| execution(due_ns, Some(Timestamp::from_unix_ns(due_ns as i64)));
+        for field in ["started_at", "finished_at", "id"] {
+            // As texts "0.1" comes before "0.095", and "0" behind both.
+            let mut executions = [ended_at(100_000_000), ended_at(95_000_000), ended_at(0)];
+            let sort = Sort::parse(field).unwrap();
+
+            executions.sort_by(|a, b| sort.compare(a, b));
+
+            let order = executions.each_ref().map(|execution| execution.id.due_ns);
+            assert_eq!(order, [0, 95_000_000, 100_000_000], "{field}");
+        }
+    }
+}

@@ -278,6 +278,21 @@ mod tests {
     }
 
     #[test]
+    fn jobs_of_one_second_are_sorted_by_its_parts() {
+        let ran_at = |name: &str, nanosecond: i64| {
+            job(name, |_, status| {
+                status.last_success = Some(Timestamp::from_unix_ns(nanosecond));
+                status.next = Some(Timestamp::from_unix_ns(nanosecond));
+            })
+        };
+        // As texts "0.1" comes before "0.095", and "0" behind both.
+        let jobs = [ran_at("a", 100_000_000), ran_at("b", 95_000_000), ran_at("c", 0)];
+        for field in ["last_success", "next"] {
+            assert_eq!(shown(&format!("_sort={field}"), &jobs), ["c", "b", "a"], "{field}");
+        }
+    }
+
+    #[test]
     fn parts_never_reach_beyond_the_list() {
         let jobs = ["a", "b", "c"].map(|name| job(name, |_, _| {}));
         let check = |text: &str, want: &[&str]| assert_eq!(shown(text, &jobs), want, "{text}");
