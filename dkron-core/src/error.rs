@@ -26,7 +26,8 @@ pub enum ErrorKind {
     Unavailable = 5,
     /// The caller's deadline passed.
     DeadlineExceeded = 6,
-    /// A declared limit was reached; see [`limits`](crate::limits).
+    /// There is too much of something at present, measured by one of the [`limits`](crate::limits).
+    /// What is too large in itself is an [`ErrorKind::InvalidArgument`].
     LimitExceeded = 7,
     /// This handle was shut down.
     Stopped = 8,

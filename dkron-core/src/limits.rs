@@ -1,7 +1,9 @@
 //! Every limit of the system: its value, its unit and its reason.
 //!
-//! Reaching a limit is an error the caller sees ([`ErrorKind::LimitExceeded`] or
-//! [`ErrorKind::InvalidArgument`]), or a delay; never a silent drop.
+//! Reaching a limit is a delay, or an error the caller sees; never a silent drop. The error is
+//! [`ErrorKind::InvalidArgument`] if the request itself is too large, so that it will be refused
+//! whenever it is sent, and [`ErrorKind::LimitExceeded`] if there is too much of something at
+//! present, so that it may be sent again later.
 //!
 //! [`ErrorKind::LimitExceeded`]: crate::ErrorKind::LimitExceeded
 //! [`ErrorKind::InvalidArgument`]: crate::ErrorKind::InvalidArgument

@@ -148,6 +148,9 @@ fn errors(source: &str) -> Result<String> {
 fn value_of(code: &str) -> String {
     let span = code.strip_prefix("Duration::from_").and_then(|rest| rest.strip_suffix(')'));
     if let Some((unit, amount)) = span.and_then(|span| span.split_once('(')) {
+        if let (true, Some(days)) = (unit == "secs", amount.strip_suffix(" * 86_400")) {
+            return format!("{} days", value_of(days));
+        }
         let unit = match unit {
             "secs" => "s",
             "millis" => "ms",
@@ -213,7 +216,7 @@ mod tests {
         check("i32::MAX as u32", "2,147,483,647");
         check("Duration::from_millis(250)", "250 ms");
         check("Duration::from_secs(3_600)", "3,600 s");
-        check("Duration::from_secs(3_650 * 86_400)", "3,650 × 86,400 s");
+        check("Duration::from_secs(3_650 * 86_400)", "3,650 days");
     }
 
     #[test]
