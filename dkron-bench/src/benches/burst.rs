@@ -19,14 +19,26 @@ const GROWTH_MIB_MAX: f64 = 200.0;
 /// From the last write to the instant: everything is at rest by then.
 const AHEAD: Duration = Duration::from_secs(5);
 
-/// Measures one burst.
+/// Measures one burst on a fresh node.
 pub fn run(settings: &Settings) -> Result<Vec<Row>> {
     let folder = settings.folder()?;
     let node = Node::on_disk(folder.path())?;
+    let rows = measure(&node, settings)?;
+    node.stop()?;
+    Ok(rows)
+}
+
+/// Measures one burst.
+///
+/// # Errors
+///
+/// If the node refuses the jobs, or does not run them within a minute.
+pub fn measure(node: &Node, settings: &Settings) -> Result<Vec<Row>> {
     let jobs = settings.count(JOBS);
+    let ends_before = node.ends()?;
     let (started, last_ns) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (count, last) = (Arc::clone(&started), Arc::clone(&last_ns));
-    node.cluster.handle("noop", move |context| {
+    node.cluster.handle("burst", move |context| {
         let late = now().since(context.fire_time());
         last.fetch_max(late.as_nanos() as u64, Ordering::Relaxed);
         count.fetch_add(1, Ordering::Relaxed);
@@ -36,7 +48,7 @@ pub fn run(settings: &Settings) -> Result<Vec<Row>> {
     let spare = Duration::from_secs(2 + jobs as u64 / 5_000);
     let due = now().truncate_to_s().saturating_add(spare + AHEAD);
     let burst = (0..jobs).map(|number| {
-        let job = JobBuilder::new(format!("burst-{number:06}")).handler("noop");
+        let job = JobBuilder::new(format!("burst-{number:06}")).handler("burst");
         Ok(job.schedule(format!("@at {due}")).build()?)
     });
     node.declare(burst)?;
@@ -48,7 +60,8 @@ pub fn run(settings: &Settings) -> Result<Vec<Row>> {
 
     let bound = AHEAD + Duration::from_secs(60);
     node.wait_until("all starts", bound, || Ok(started.load(Ordering::Relaxed) >= jobs as u64))?;
-    node.wait_until("all ends", bound, || Ok(node.ends()? >= jobs as u64))?;
+    let ends = ends_before + jobs as u64;
+    node.wait_until("all ends", bound, || Ok(node.ends()? >= ends))?;
     let ended = now().since(due);
     let growth = Process::Own.peak_mib()? - before;
     let mut lost = 0;
@@ -57,7 +70,6 @@ pub fn run(settings: &Settings) -> Result<Vec<Row>> {
         let is_once = executions.len() == 1 && executions[0].state == ExecutionState::Succeeded;
         lost += usize::from(!is_once);
     }
-    node.stop()?;
 
     let all_started = last_ns.load(Ordering::Relaxed) as f64 / 1e9;
     Ok(vec![

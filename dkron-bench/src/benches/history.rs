@@ -1,16 +1,17 @@
 //! A million stored executions: the history must not matter.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dkron_core::JobBuilder;
 
 use super::lateness::Lateness;
-use super::{step, throughput};
+use super::{apply, burst, step, throughput};
 use crate::Settings;
 use crate::machine::Process;
-use crate::node::{Node, busy_jobs, idle_jobs};
+use crate::node::{Node, busy_jobs};
 use crate::report::{Bound, Row};
 use crate::sample::Sample;
 
@@ -22,6 +23,8 @@ const DURABLE_MIN: f64 = 20_000.0;
 const LATENESS_P50_MS_MAX: f64 = 0.5;
 const LATENESS_P99_MS_MAX: f64 = 3.0;
 const PAGE_MS_MAX: f64 = 5.0;
+const FIRST_FIRE_S_MAX: f64 = 5.0;
+const PRIVATE_MIB_MAX: f64 = 512.0;
 
 /// Makes the history in one process and measures in another.
 pub fn run(settings: &Settings) -> Result<Vec<Row>> {
@@ -44,6 +47,7 @@ pub fn load(folder: &Path, settings: &Settings) -> Result<Vec<Row>> {
     let took = begun.elapsed();
     // From here on they are history: they keep it, and fire no more.
     node.declare(past_jobs(jobs, "@manually"))?;
+    node.declare(busy_jobs(1, "noop"))?;
     let stored = stored(&node, jobs)?;
     node.stop()?;
     Ok(vec![
@@ -77,22 +81,33 @@ pub fn measure(folder: &Path, settings: &Settings) -> Result<Vec<Row>> {
     let begun = Instant::now();
     let node = Node::on_disk(folder)?;
     let started = begun.elapsed();
-    node.handle_noop("noop")?;
+    let runs = node.handle_noop("noop")?;
+    node.wait_until("the first fire", Duration::from_secs(60), || {
+        Ok(runs.load(Ordering::Relaxed) > 0)
+    })?;
+    let first_fire = begun.elapsed();
     let private = Process::Own.anonymous_mib()?;
-    let lateness = Lateness::prepare(&node, settings)?.measure(settings)?;
+    let lateness = Lateness::prepare(&node, settings)?;
+    let alone = lateness.measure(settings)?;
     let pages = pages(&node, settings.count(EXECUTIONS / PER_JOB))?;
-    node.declare(idle_jobs(settings.count(1_000)))?;
+    let applied = apply::measure(&node, settings)?;
+    let crowded = lateness.measure(settings)?;
+    let burst = burst::measure(&node, settings)?;
     node.declare(busy_jobs(settings.count(40_000), "noop"))?;
     let rate = throughput::rate(&node, settings)?;
     node.stop()?;
 
+    let bound = |most| Bound::AtMost(most);
     let mut rows = vec![
         Row::free("start", started.as_secs_f64(), "s"),
-        Row::free("private memory after the start", private, "MiB"),
+        Row::new("start to first fire", first_fire.as_secs_f64(), "s", bound(FIRST_FIRE_S_MAX)),
+        Row::new("private memory after the start", private, "MiB", bound(PRIVATE_MIB_MAX)),
     ];
-    let bound = |most| Bound::AtMost(most);
     let (p50, p99) = (bound(LATENESS_P50_MS_MAX), bound(LATENESS_P99_MS_MAX));
-    rows.extend(lateness.rows("lateness", "ms", p50, p99));
+    rows.extend(alone.rows("lateness", "ms", p50, p99));
+    rows.extend(crowded.rows("lateness in the crowd", "ms", p50, p99));
+    rows.extend(applied);
+    rows.extend(burst);
     rows.push(Row::new(
         "100 executions of a job, p99",
         pages.quantile(0.99),
