@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::late_view::LateView;
 use super::news::{EngineNews, NewsSender};
 use super::runs::Runs;
 use super::watch::Watch;
@@ -111,13 +112,14 @@ impl<S: Store> Driver<S> {
 
     fn step(&mut self, input: Input<'_>) -> Result<(), Error> {
         self.is_woken = matches!(input, Input::Woken);
-        let view = self.parts.store.read()?;
+        let view = LateView::new(&*self.parts.store);
         let now = self.parts.clock.now();
         self.parts.engine.start_ahead(self.parts.runs.start_ahead());
-        self.parts.engine.step(&view, now, input, &mut self.effects).map_err(|error| {
+        let stepped = self.parts.engine.step(&view, now, input, &mut self.effects);
+        view.close()?;
+        stepped.map_err(|error| {
             Error::new(ErrorKind::Storage, "decide what is due").with_source(error)
         })?;
-        drop(view);
         let mut effects = std::mem::take(&mut self.effects);
         let mut starts = Vec::new();
         for effect in effects.drain(..) {

@@ -21,6 +21,7 @@
 mod behind;
 mod courier;
 mod delivery;
+mod late_view;
 mod loop_thread;
 mod news;
 mod packing;

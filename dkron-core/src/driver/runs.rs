@@ -85,7 +85,8 @@ impl Known {
 /// By fencing token.
 type ByToken<V> = HashMap<u64, V, BuildHasherDefault<TokenHasher>>;
 
-/// Tokens mostly grow by one: a multiplication spreads them.
+/// Tokens mostly grow by one, and the map takes the place from the low bits: runs that were claimed
+/// together lie side by side. The high bits, by which it tells neighbours apart, are spread.
 #[derive(Default)]
 struct TokenHasher(u64);
 
@@ -98,7 +99,8 @@ impl Hasher for TokenHasher {
 
     fn write_u64(&mut self, token: u64) {
         // 2⁶⁴ divided by the golden ratio, made odd.
-        self.0 = token.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let spread = token.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = token ^ (spread & (0xff << 56));
     }
 
     fn finish(&self) -> u64 {
