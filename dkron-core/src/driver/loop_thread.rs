@@ -229,7 +229,9 @@ fn log_events(events: &[Event]) {
 fn note(observation: &Observation) {
     match observation {
         Observation::Planned { .. } => tracing::trace!(?observation, "engine"),
-        Observation::TookOffice { .. } | Observation::WithdrewClaim { .. } => {
+        Observation::TookOffice { .. }
+        | Observation::WithdrewClaim { .. }
+        | Observation::OverloadOver { .. } => {
             tracing::info!(?observation, "engine");
         }
         _ => tracing::warn!(?observation, "engine"),
