@@ -34,7 +34,7 @@ impl<'t, T: TablesMut> SnapshotReader<'t, T> {
     ///
     /// # Errors
     ///
-    /// [`SnapshotError`] if they are not of a snapshot of this version, or the tables fail.
+    /// `SnapshotError` if they are not of a snapshot of this version, or the tables fail.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), SnapshotError> {
         while !bytes.is_empty() {
             let wanted = self.wanted()?;
@@ -53,7 +53,7 @@ impl<'t, T: TablesMut> SnapshotReader<'t, T> {
     ///
     /// # Errors
     ///
-    /// [`SnapshotError::Truncated`] if its end mark has not come.
+    /// `SnapshotError::Truncated` if its end mark has not come.
     pub fn finish(self) -> Result<(), SnapshotError> {
         if self.is_complete && self.buffer.is_empty() {
             return Ok(());
