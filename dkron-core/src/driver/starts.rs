@@ -3,7 +3,7 @@
 //! Claims are handed in shortly before their instant, so that everything is made and a thread is
 //! awake when it comes; how long before is learned from when that thread was there. A run takes its
 //! first step right where it begins, and gets a task only if it does not end in that step: fifty
-//! functions of one instant begin microseconds apart.
+//! functions of one instant begin microseconds apart. Why: docs/adr/0012.
 //!
 //! # Concurrency
 //!
