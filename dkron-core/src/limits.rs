@@ -165,8 +165,9 @@ pub const SCHEDULES_CACHED_MAX: usize = 1 << 15;
 /// the clock was put forward, or the process stood still.
 pub const CLOCK_JUMP_MIN: Duration = Duration::from_secs(5);
 
-/// How long before its instant a fire is decided: at least.
-pub const LOOK_AHEAD_MIN: Duration = Duration::from_millis(5);
+/// How long before its instant a fire is decided: at least. Now and then a disk takes many times as
+/// long for a commit as it does as a rule.
+pub const LOOK_AHEAD_MIN: Duration = Duration::from_millis(20);
 
 /// How long before its instant a fire is decided: at most, when commits are slow or many fires fall
 /// on one instant.

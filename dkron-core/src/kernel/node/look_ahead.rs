@@ -81,7 +81,7 @@ mod tests {
             look_ahead.observe(2 * MS, 1);
             look_ahead.observe(82 * MS, 8_000);
         }
-        assert!(look_ahead.span(10) < 6 * MS, "{look_ahead:?}");
+        assert_eq!(look_ahead.span(10), LOOK_AHEAD_MIN, "{look_ahead:?}");
         assert!((200 * MS..400 * MS).contains(&look_ahead.span(20_000)), "{look_ahead:?}");
     }
 }
