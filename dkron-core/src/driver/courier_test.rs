@@ -1,6 +1,5 @@
 //! Results reach the log or the disk, whichever can be had.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::time::Instant;
 
 use super::*;
-use crate::kernel::model::{Execution, ExecutionId, ExecutionState, Job, JobName, NodeName};
+use crate::kernel::model::{ExecutionId, ExecutionState, Job, JobName, NodeName};
 use crate::kernel::state::{Claim, Command, Envelope, Outcome, StoredOutput};
 use crate::kernel::time::Timestamp;
 use crate::ports::{Clock, Executors, LogFuture, OutboxMark, RunContext, RunEnd, RunFuture};
@@ -206,26 +205,7 @@ fn report(token: u64) -> Report {
 }
 
 fn claim(token: u64) -> Claim {
-    let job = Job {
-        executor: "quick".to_owned(),
-        executor_config: BTreeMap::new(),
-        ..Job::new(JobName::parse("backup").unwrap())
-    };
-    let execution = Execution {
-        job: job.name.clone(),
-        id: execution_id(token),
-        fire_time: Timestamp::UNIX_EPOCH,
-        cause: crate::kernel::model::Cause::Schedule,
-        attempt: 1,
-        token,
-        instance: 1,
-        started_at: Timestamp::UNIX_EPOCH,
-        finished_at: None,
-        state: ExecutionState::Running,
-        is_cancel_requested: false,
-        output_bytes_total: 0,
-    };
-    Claim { execution, job: Arc::new(job), revision: 1, start_at: Timestamp::UNIX_EPOCH }
+    Claim::sample(Job::new(JobName::parse("backup").unwrap()), token, Timestamp::UNIX_EPOCH)
 }
 
 #[tokio::test(start_paused = true)]

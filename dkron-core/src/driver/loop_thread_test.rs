@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::kernel::model::{Cause, ExecutionId, ExecutionState, Job, JobName, NodeName};
+use crate::kernel::model::{Job, JobName};
 use crate::kernel::node::EngineConfig;
 use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables};
 use crate::kernel::time::{Timestamp, Zone};
@@ -73,22 +73,7 @@ impl Executors for Idle {
 }
 
 fn claim() -> Claim {
-    let job = Job::new(JobName::parse("a").unwrap());
-    let execution = Execution {
-        job: job.name.clone(),
-        id: ExecutionId { due_ns: 1, node: NodeName::parse("n1").unwrap() },
-        fire_time: Timestamp::UNIX_EPOCH,
-        cause: Cause::Schedule,
-        attempt: 1,
-        token: 1,
-        instance: 1,
-        started_at: Timestamp::UNIX_EPOCH,
-        finished_at: None,
-        state: ExecutionState::Running,
-        is_cancel_requested: false,
-        output_bytes_total: 0,
-    };
-    Claim { execution, job: Arc::new(job), revision: 1, start_at: Timestamp::UNIX_EPOCH }
+    Claim::sample(Job::new(JobName::parse("a").unwrap()), 1, Timestamp::UNIX_EPOCH)
 }
 
 /// A claim that was neither started nor given up would keep a job that forbids overlap from running

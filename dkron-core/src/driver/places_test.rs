@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::Runs;
-use crate::kernel::model::{Cause, Execution, ExecutionId, ExecutionState, Job, JobName, NodeName};
+use crate::kernel::model::{ExecutionState, Job, JobName};
 use crate::kernel::state::{Claim, Report};
 use crate::kernel::time::Timestamp;
 use crate::ports::{Clock, Executors, RunContext, RunEnd, RunFuture};
@@ -78,23 +78,9 @@ impl World {
 }
 
 fn claim(token: u64, executor: &str) -> Claim {
-    let name = JobName::parse("backup").unwrap();
-    let job = Job { executor: executor.to_owned(), ..Job::new(name.clone()) };
-    let execution = Execution {
-        job: name,
-        id: ExecutionId { due_ns: token, node: NodeName::parse("n1").unwrap() },
-        fire_time: Timestamp::UNIX_EPOCH,
-        cause: Cause::Schedule,
-        attempt: 1,
-        token,
-        instance: 1,
-        started_at: Timestamp::UNIX_EPOCH,
-        finished_at: None,
-        state: ExecutionState::Running,
-        is_cancel_requested: false,
-        output_bytes_total: 0,
-    };
-    Claim { execution, job: Arc::new(job), revision: 1, start_at: Timestamp::UNIX_EPOCH }
+    let job = Job::new(JobName::parse("backup").unwrap());
+    let job = Job { executor: executor.to_owned(), ..job };
+    Claim::sample(job, token, Timestamp::UNIX_EPOCH)
 }
 
 fn shell(tokens: std::ops::RangeInclusive<u64>) -> Vec<Claim> {

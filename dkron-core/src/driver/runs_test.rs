@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
-use crate::kernel::model::{Cause, Job, NodeName};
+use crate::kernel::model::Job;
 use crate::ports::RunFuture;
 
 /// Longer than any machine takes.
@@ -40,22 +40,7 @@ fn start(
 }
 
 fn claim(token: u64) -> Claim {
-    let job = Job::new(JobName::parse("job").unwrap());
-    let execution = Execution {
-        job: job.name.clone(),
-        id: ExecutionId { due_ns: token, node: NodeName::parse("n").unwrap() },
-        fire_time: Timestamp::UNIX_EPOCH,
-        cause: Cause::Schedule,
-        attempt: 1,
-        token,
-        instance: 1,
-        started_at: Timestamp::UNIX_EPOCH,
-        finished_at: None,
-        state: ExecutionState::Running,
-        is_cancel_requested: false,
-        output_bytes_total: 0,
-    };
-    Claim { execution, job: Arc::new(job), revision: 1, start_at: Timestamp::UNIX_EPOCH }
+    Claim::sample(Job::new(JobName::parse("job").unwrap()), token, Timestamp::UNIX_EPOCH)
 }
 
 async fn next(reports: &mut mpsc::UnboundedReceiver<Report>) -> Report {

@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, mpsc};
 
 use super::*;
-use crate::kernel::model::{Cause, Execution, ExecutionId, ExecutionState, JobName, NodeName};
+use crate::kernel::model::{ExecutionState, JobName};
 use crate::kernel::state::{Claim, Report};
 use crate::ports::{Clock, Executors, RunContext};
 
@@ -95,22 +95,7 @@ impl World {
 
 fn claim(executor: &str, token: u64, start_at: Timestamp) -> Claim {
     let job = Job { executor: executor.to_owned(), ..Job::new(JobName::parse("job").unwrap()) };
-    let node = NodeName::parse("node").unwrap();
-    let execution = Execution {
-        job: job.name.clone(),
-        id: ExecutionId { due_ns: token, node },
-        fire_time: start_at,
-        cause: Cause::Schedule,
-        attempt: 1,
-        token,
-        instance: 1,
-        started_at: start_at,
-        finished_at: None,
-        state: ExecutionState::Running,
-        is_cancel_requested: false,
-        output_bytes_total: 0,
-    };
-    Claim { execution, job: Arc::new(job), revision: 1, start_at }
+    Claim::sample(job, token, start_at)
 }
 
 #[test]

@@ -50,12 +50,9 @@ fn is_due(job: &Job, claim: &Claim, schedules: &mut Schedules) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
-    use crate::kernel::model::{
-        DstPolicy, Execution, ExecutionId, ExecutionState, JobName, NodeName,
-    };
+    use crate::kernel::model::{DstPolicy, JobName};
     use crate::kernel::time::{Timestamp, Zone};
 
     fn at(text: &str) -> Timestamp {
@@ -64,24 +61,10 @@ mod tests {
 
     fn claim(job: &Job, cause: Cause, attempt: u32) -> Claim {
         let fire_time = at("2030-01-01T12:00:00Z");
-        let execution = Execution {
-            job: job.name.clone(),
-            id: ExecutionId {
-                due_ns: fire_time.as_unix_ns() as u64,
-                node: NodeName::parse("n").unwrap(),
-            },
-            fire_time,
-            cause,
-            attempt,
-            token: 1,
-            instance: 1,
-            started_at: fire_time,
-            finished_at: None,
-            state: ExecutionState::Running,
-            is_cancel_requested: false,
-            output_bytes_total: 0,
-        };
-        Claim { execution, job: Arc::new(job.clone()), revision: 1, start_at: fire_time }
+        let mut claim = Claim::sample(job.clone(), 1, fire_time);
+        claim.execution.id.due_ns = fire_time.as_unix_ns() as u64;
+        (claim.execution.cause, claim.execution.attempt) = (cause, attempt);
+        claim
     }
 
     fn job() -> Job {

@@ -139,32 +139,13 @@ impl Claims {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
-    use crate::kernel::model::{
-        Cause, Execution, ExecutionId, ExecutionState, Job, JobName, NodeName,
-    };
+    use crate::kernel::model::{Job, JobName};
 
     fn claim(token: u64, start_unix_s: i64) -> Claim {
         let start_at = Timestamp::from_unix_s(start_unix_s).unwrap();
-        let job = Job::new(JobName::parse("job").unwrap());
-        let node = NodeName::parse("n").unwrap();
-        let execution = Execution {
-            job: job.name.clone(),
-            id: ExecutionId { due_ns: token, node },
-            fire_time: start_at,
-            cause: Cause::Schedule,
-            attempt: 1,
-            token,
-            instance: 1,
-            started_at: start_at,
-            finished_at: None,
-            state: ExecutionState::Running,
-            is_cancel_requested: false,
-            output_bytes_total: 0,
-        };
-        Claim { execution, job: Arc::new(job), revision: 1, start_at }
+        Claim::sample(Job::new(JobName::parse("job").unwrap()), token, start_at)
     }
 
     #[test]

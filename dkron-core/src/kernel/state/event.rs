@@ -73,3 +73,27 @@ pub struct Claim {
     /// When to start it.
     pub start_at: Timestamp,
 }
+
+#[cfg(test)]
+impl Claim {
+    /// Returns the claim of a scheduled fire that is due when it starts.
+    pub fn sample(job: Job, token: u64, start_at: Timestamp) -> Self {
+        use crate::kernel::model::{ExecutionId, ExecutionState, NodeName};
+        let node = NodeName::parse("n1").expect("invariant: a name");
+        let execution = Execution {
+            job: job.name.clone(),
+            id: ExecutionId { due_ns: token, node },
+            fire_time: start_at,
+            cause: Cause::Schedule,
+            attempt: 1,
+            token,
+            instance: 1,
+            started_at: start_at,
+            finished_at: None,
+            state: ExecutionState::Running,
+            is_cancel_requested: false,
+            output_bytes_total: 0,
+        };
+        Self { execution, job: Arc::new(job), revision: 1, start_at }
+    }
+}
