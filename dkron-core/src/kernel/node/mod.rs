@@ -20,7 +20,6 @@
 //!
 //! May use: everything in `kernel`.
 
-mod claims;
 mod closing;
 mod effect;
 mod engine;
@@ -31,6 +30,7 @@ mod nodes;
 mod rounds;
 mod scene;
 mod term;
+mod waiting_claims;
 
 #[cfg(test)]
 mod catch_up_test;

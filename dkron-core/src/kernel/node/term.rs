@@ -15,11 +15,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::claims::Claims;
 use super::closing::{Closing, Ending};
 use super::look_ahead::LookAhead;
 use super::rounds::Rounds;
 use super::scene::Scene;
+use super::waiting_claims::WaitingClaims;
 use super::{Effect, Observation};
 use crate::kernel::dispatch::{WaitingRows, must_withdraw};
 use crate::kernel::model::{Cause, Execution, Job, JobName, NodeName};
@@ -38,7 +38,7 @@ pub(super) struct Term {
     last_token: Option<u64>,
     /// The newest claim that answers have told of; news of it may still be on its way.
     awaited_token: u64,
-    pub(super) claims: Claims,
+    pub(super) claims: WaitingClaims,
     pub(super) closing: Closing,
     pub(super) waiting: WaitingRows,
     pub(super) rounds: Rounds,
@@ -52,7 +52,7 @@ impl Term {
             watch_start: now,
             last_token: None,
             awaited_token: 0,
-            claims: Claims::default(),
+            claims: WaitingClaims::default(),
             closing: Closing::default(),
             waiting: WaitingRows::default(),
             rounds: Rounds::default(),

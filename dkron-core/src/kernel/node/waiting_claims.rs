@@ -1,4 +1,4 @@
-//! Claims that wait for their instant.
+//! Claims that wait for their instant on the leader.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -7,61 +7,63 @@ use crate::kernel::model::JobName;
 use crate::kernel::state::Claim;
 use crate::kernel::time::Timestamp;
 
-/// Places that are kept for claims while there are none, and may be empty while there are some.
-const PLACES_KEPT_MAX: usize = 1_024;
+/// Tokens that room is kept for while no claim waits, and that may be held without a claim while
+/// some wait.
+const TOKENS_KEPT_MAX: usize = 1_024;
 
 /// Claims that are committed and not handed to their nodes yet: those of the next instants.
 #[derive(Debug, Default)]
-pub(super) struct Claims {
+pub(super) struct WaitingClaims {
     /// In the order of their fencing tokens, which is that of the news of them.
-    places: VecDeque<Place>,
-    /// How many of the places hold a claim.
+    by_token: VecDeque<Numbered>,
+    /// How many of the tokens have their claim.
     waiting: usize,
     /// Also holds claims that were taken out, but never as the first.
     by_time: BinaryHeap<Reverse<(Timestamp, u64)>>,
 }
 
+/// A token with its claim.
 #[derive(Debug)]
-struct Place {
+struct Numbered {
     token: u64,
     /// `None` once it was taken out.
-    waiting: Option<Waiting>,
+    waiting: Option<WaitingClaim>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingClaim {
     claim: Claim,
     /// Committed in this term: no other leader can have handed it out.
     is_ours: bool,
 }
 
-impl Claims {
+impl WaitingClaims {
     /// Adds a claim, in place of one with its token.
     pub(super) fn add(&mut self, claim: Claim, is_ours: bool) {
         let token = claim.execution.token;
         self.by_time.push(Reverse((claim.start_at, token)));
-        let place = Place { token, waiting: Some(Waiting { claim, is_ours }) };
+        let new = Numbered { token, waiting: Some(WaitingClaim { claim, is_ours }) };
         self.waiting += 1;
-        if self.places.back().is_none_or(|last| last.token < token) {
-            self.places.push_back(place);
+        if self.by_token.back().is_none_or(|last| last.token < token) {
+            self.by_token.push_back(new);
             return;
         }
-        match self.places.binary_search_by_key(&token, |place| place.token) {
+        match self.by_token.binary_search_by_key(&token, |numbered| numbered.token) {
             Ok(index) => {
-                if let Some(old) = self.places.get_mut(index) {
+                if let Some(old) = self.by_token.get_mut(index) {
                     self.waiting -= usize::from(old.waiting.is_some());
-                    *old = place;
+                    *old = new;
                 }
                 self.let_go();
             }
-            Err(index) => self.places.insert(index, place),
+            Err(index) => self.by_token.insert(index, new),
         }
     }
 
     /// Takes a claim out; tells whether it was committed in this term.
     pub(super) fn remove(&mut self, token: u64) -> Option<(Claim, bool)> {
         let index = self.index(token)?;
-        let Waiting { claim, is_ours } = self.places.get_mut(index)?.waiting.take()?;
+        let WaitingClaim { claim, is_ours } = self.by_token.get_mut(index)?.waiting.take()?;
         self.waiting -= 1;
         self.let_go();
         Some((claim, is_ours))
@@ -84,7 +86,7 @@ impl Claims {
         if jobs.is_empty() {
             return Vec::new();
         }
-        let waiting = self.places.iter().filter_map(|place| place.waiting.as_ref());
+        let waiting = self.by_token.iter().filter_map(|numbered| numbered.waiting.as_ref());
         let executions =
             waiting.filter(|waiting| waiting.is_ours).map(|waiting| &waiting.claim.execution);
         executions.filter(|execution| jobs.contains(&execution.job)).map(|e| e.token).collect()
@@ -92,25 +94,25 @@ impl Claims {
 
     /// Returns a claim.
     pub(super) fn get(&self, token: u64) -> Option<&Claim> {
-        let place = self.places.get(self.index(token)?)?;
-        place.waiting.as_ref().map(|waiting| &waiting.claim)
+        let numbered = self.by_token.get(self.index(token)?)?;
+        numbered.waiting.as_ref().map(|waiting| &waiting.claim)
     }
 
     fn index(&self, token: u64) -> Option<usize> {
-        let first = self.places.front()?.token;
+        let first = self.by_token.front()?.token;
         // Mostly the tokens follow each other without a gap.
         let near = usize::try_from(token.checked_sub(first)?).unwrap_or(usize::MAX);
-        if self.places.get(near).is_some_and(|place| place.token == token) {
+        if self.by_token.get(near).is_some_and(|numbered| numbered.token == token) {
             return Some(near);
         }
-        self.places.binary_search_by_key(&token, |place| place.token).ok()
+        self.by_token.binary_search_by_key(&token, |numbered| numbered.token).ok()
     }
 
     /// Lets go of what was taken out: at the front and among the first instants at once, behind
     /// claims that wait once it outnumbers them.
     fn let_go(&mut self) {
-        while self.places.front().is_some_and(|place| place.waiting.is_none()) {
-            self.places.pop_front();
+        while self.by_token.front().is_some_and(|numbered| numbered.waiting.is_none()) {
+            self.by_token.pop_front();
         }
         while let Some(Reverse((start_at, token))) = self.by_time.peek()
             && self.get(*token).is_none_or(|claim| claim.start_at != *start_at)
@@ -118,28 +120,28 @@ impl Claims {
             self.by_time.pop();
         }
         self.close_up();
-        if self.places.is_empty() && self.places.capacity() > PLACES_KEPT_MAX {
+        if self.by_token.is_empty() && self.by_token.capacity() > TOKENS_KEPT_MAX {
             *self = Self::default();
         }
     }
 
     /// Costs what is held, after as many claims were taken out.
     fn close_up(&mut self) {
-        let is_sparse = |held: usize| held > (self.waiting * 2).max(PLACES_KEPT_MAX);
-        if !is_sparse(self.places.len()) && !is_sparse(self.by_time.len()) {
+        let is_sparse = |held: usize| held > (self.waiting * 2).max(TOKENS_KEPT_MAX);
+        if !is_sparse(self.by_token.len()) && !is_sparse(self.by_time.len()) {
             return;
         }
-        self.places.retain(|place| place.waiting.is_some());
-        let starts = |place: &Place| {
-            place.waiting.as_ref().map(|waiting| Reverse((waiting.claim.start_at, place.token)))
+        self.by_token.retain(|numbered| numbered.waiting.is_some());
+        let start = |numbered: &Numbered| {
+            let waiting = numbered.waiting.as_ref()?;
+            Some(Reverse((waiting.claim.start_at, numbered.token)))
         };
-        self.by_time = self.places.iter().filter_map(starts).collect();
+        self.by_time = self.by_token.iter().filter_map(start).collect();
     }
 }
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::kernel::model::{Job, JobName};
 
@@ -150,7 +152,7 @@ mod tests {
 
     #[test]
     fn claims_come_out_by_instant_then_by_token_however_they_came() {
-        let mut claims = Claims::default();
+        let mut claims = WaitingClaims::default();
         for (token, start) in [(7, 10), (3, 20), (9, 5), (8, 10), (20, 10), (4, 30)] {
             claims.add(claim(token, start), token != 9);
         }
@@ -177,7 +179,7 @@ mod tests {
     /// As while the clock is behind: the claim in front does not start for hours.
     #[test]
     fn claims_taken_out_behind_one_that_waits_take_no_room() {
-        let mut claims = Claims::default();
+        let mut claims = WaitingClaims::default();
         claims.add(claim(1, 7_200), true);
 
         for token in 2..10_000 {
@@ -190,8 +192,8 @@ mod tests {
             assert_eq!(taken.map(|claim| claim.execution.token), Some(token));
         }
 
-        assert!(claims.places.len() <= PLACES_KEPT_MAX);
-        assert!(claims.by_time.len() <= PLACES_KEPT_MAX);
+        assert!(claims.by_token.len() <= TOKENS_KEPT_MAX);
+        assert!(claims.by_time.len() <= TOKENS_KEPT_MAX);
         assert_eq!(claims.first_at(), Timestamp::from_unix_s(7_200));
         assert!(claims.get(1).is_some());
     }
