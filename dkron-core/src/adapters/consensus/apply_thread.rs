@@ -18,9 +18,9 @@ use openraft::EntryPayload;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::EntryEvents;
+use super::log_tail::LogTail;
 use super::machine::{AppliedEntry, AppliedState, Machine};
 use super::raft_types::RaftEntry;
-use super::tail::Tail;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::Outcome;
 use crate::kernel::time::Timestamp;
@@ -67,7 +67,7 @@ impl ApplyThread {
     /// gives no thread.
     pub fn start(
         machine: Arc<dyn Machine>,
-        tail: Arc<Tail>,
+        tail: Arc<LogTail>,
         events: mpsc::Sender<EntryEvents>,
     ) -> Result<Self, Error> {
         let progress = watch::Sender::new(progress_of(&machine.applied()?));
@@ -124,7 +124,7 @@ impl ApplyThread {
 /// The thread's own half.
 struct Worker {
     machine: Arc<dyn Machine>,
-    tail: Arc<Tail>,
+    tail: Arc<LogTail>,
     events: mpsc::Sender<EntryEvents>,
     progress: watch::Sender<ApplyProgress>,
     is_live: Arc<AtomicBool>,

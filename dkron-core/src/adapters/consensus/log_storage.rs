@@ -9,9 +9,9 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
 
+use super::log_tail::LogTail;
 use super::raft_types::{LogId, RaftEntry, TypeConfig, Vote, to_log_id, to_position};
 use super::record::{decode_record, decode_vote, encode_record, encode_vote};
-use super::tail::Tail;
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogStore, LogWrite};
 
@@ -22,7 +22,7 @@ const MESSAGE_BYTES_MAX: usize = 4 << 20;
 #[derive(Clone)]
 pub struct LogStorage {
     store: Arc<dyn LogStore>,
-    tail: Arc<Tail>,
+    tail: Arc<LogTail>,
 }
 
 impl LogStorage {
@@ -38,12 +38,12 @@ impl LogStorage {
             })?),
             None => None,
         };
-        let tail = Arc::new(Tail::new(store.bounds()?, vote));
+        let tail = Arc::new(LogTail::new(store.bounds()?, vote));
         Ok(Self { store, tail })
     }
 
     /// Returns the end of the log that is in memory.
-    pub fn tail(&self) -> &Arc<Tail> {
+    pub fn tail(&self) -> &Arc<LogTail> {
         &self.tail
     }
 

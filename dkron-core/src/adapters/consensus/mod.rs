@@ -26,6 +26,7 @@ pub mod fuzzed;
 mod handle;
 mod leadership;
 mod log_storage;
+mod log_tail;
 mod machine;
 mod network;
 mod open;
@@ -38,7 +39,6 @@ mod record;
 mod state_machine;
 #[cfg(test)]
 mod suite_test;
-mod tail;
 mod ticket;
 mod weight;
 

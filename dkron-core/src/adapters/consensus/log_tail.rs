@@ -17,7 +17,7 @@ use super::raft_types::{RaftEntry, Vote, to_position};
 use crate::ports::{LogBounds, LogPosition};
 
 /// The end of the log, shared by those who write, read and apply it.
-pub struct Tail {
+pub struct LogTail {
     state: Mutex<TailState>,
 }
 
@@ -41,7 +41,7 @@ struct Recent {
     write: u64,
 }
 
-impl Tail {
+impl LogTail {
     /// Begins with what is on disk.
     pub fn new(bounds: LogBounds, vote: Option<Vote>) -> Self {
         Self {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(tail: &Tail, range: Range<u64>, want_disk: Range<u64>, want_here: &[u64]) {
+    fn check(tail: &LogTail, range: Range<u64>, want_disk: Range<u64>, want_here: &[u64]) {
         let (disk, here) = tail.split(range);
         let here: Vec<u64> = here.iter().map(|entry| entry.log_id().index()).collect();
         if !(disk.is_empty() && want_disk.is_empty()) {
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn entries_leave_once_they_are_written_and_applied() {
-        let tail = Tail::new(LogBounds::default(), None);
+        let tail = LogTail::new(LogBounds::default(), None);
         let first = tail.append((0..3).map(|index| entry(1, index)).collect());
         let second = tail.append((3..5).map(|index| entry(1, index)).collect());
         check(&tail, 0..9, 0..0, &[0, 1, 2, 3, 4]);
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn an_old_write_does_not_let_go_of_a_rewritten_entry() {
-        let tail = Tail::new(LogBounds::default(), None);
+        let tail = LogTail::new(LogBounds::default(), None);
         let old = tail.append(vec![entry(1, 0), entry(1, 1)]);
         tail.truncate_after(Some(LogPosition { term: 1, index: 0 }));
         tail.append(vec![entry(2, 1)]);
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn purged_entries_are_in_no_answer() {
-        let tail = Tail::new(LogBounds::default(), None);
+        let tail = LogTail::new(LogBounds::default(), None);
         tail.append((0..5).map(|index| entry(1, index)).collect());
         tail.purge(LogPosition { term: 1, index: 2 });
         check(&tail, 0..9, 3..3, &[3, 4]);
