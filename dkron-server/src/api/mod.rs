@@ -18,7 +18,7 @@
 //! May use: `dkron_core`'s public names, `go_json`, `clock`.
 
 mod answer;
-mod chain;
+mod cascade;
 mod duration_text;
 mod executions;
 mod frame;

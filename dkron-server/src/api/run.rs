@@ -8,7 +8,7 @@ use dkron_core::ErrorKind;
 
 use super::Api;
 use super::answer::{empty, failure, failure_as, json, layout, refusal, with_header};
-use super::chain::Chain;
+use super::cascade::Cascade;
 use super::job_json::write_job;
 use super::query::Query;
 
@@ -21,8 +21,8 @@ pub(super) async fn run(api: Arc<Api>, job: &str, query: Query, target: &str) ->
         Err(error) => return failure(&error),
     };
     let moment = api.moment();
-    let chain = match Chain::start(&api.cluster, &before.job.name).await {
-        Ok(chain) => chain,
+    let cascade = match Cascade::start(&api.cluster, &before.job.name).await {
+        Ok(cascade) => cascade,
         // That no node can run it, as in Dkron.
         Err(error) if error.kind() == ErrorKind::Unavailable => {
             return failure_as(StatusCode::NOT_FOUND, &error);
@@ -30,7 +30,7 @@ pub(super) async fn run(api: Arc<Api>, job: &str, query: Query, target: &str) ->
         Err(error) => return refusal(StatusCode::NOT_FOUND, &error),
     };
     if !query.has("async") {
-        chain.wait().await;
+        cascade.wait().await;
     }
     let response = json(StatusCode::OK, layout(&query), |json| write_job(json, &before, moment));
     with_header(response, header::LOCATION, target)

@@ -12,7 +12,7 @@ use dkron_core::{
 const CLAIM_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A run that was started, and what it set off.
-pub(super) struct Chain {
+pub(super) struct Cascade {
     cluster: Cluster,
     run: Run,
     events: Events,
@@ -28,7 +28,7 @@ struct Open {
     awaited: BTreeMap<JobName, usize>,
 }
 
-impl Chain {
+impl Cascade {
     /// Runs a job.
     ///
     /// # Errors
