@@ -8,7 +8,7 @@
 //! [`check`] walks the tree and asks every rule. [`source`] prepares Rust files: comments and texts
 //! blanked out, test code marked. [`layers`] enforces the tables of ARCHITECTURE.md.
 
-mod claims;
+mod documents;
 mod kernel;
 mod layers;
 mod links;
@@ -103,7 +103,7 @@ fn check(root: &Path) -> Result<Vec<Finding>> {
         findings.extend(kernel::check(&source));
         findings.extend(layers.check(&source));
     }
-    findings.extend(claims::check(&texts));
+    findings.extend(documents::check(&texts));
     findings.sort();
     Ok(findings)
 }
