@@ -12,9 +12,7 @@ use crate::adapters::entropy::SystemEntropy;
 use crate::adapters::executor::ExecutorSet;
 use crate::adapters::storage::Storage;
 use crate::driver::{CourierParts, Runs};
-use crate::kernel::model::{ExecutionId, ExecutionState, JobName};
-use crate::kernel::state::{Envelope, Outcome, Report, StoredOutput};
-use crate::kernel::time::Timestamp;
+use crate::kernel::state::{Envelope, Outcome, Report};
 use crate::ports::{Log, LogFuture};
 
 /// A log that accepts once it is told to.
@@ -44,18 +42,6 @@ fn leadership(term: Option<u64>) -> Leadership {
     }
 }
 
-fn left_over() -> Report {
-    Report {
-        job: JobName::parse("backup").unwrap(),
-        execution: ExecutionId { due_ns: 1, node: NodeName::parse("n1").unwrap() },
-        token: 1,
-        started_at: None,
-        finished_at: Timestamp::UNIX_EPOCH,
-        state: ExecutionState::Succeeded,
-        output: StoredOutput::default(),
-    }
-}
-
 struct World {
     log: Arc<TestLog>,
     leadership: watch::Sender<Leadership>,
@@ -68,7 +54,7 @@ impl World {
     /// A node with a result of an earlier start in its outbox, and a log that refuses it.
     fn new() -> Self {
         let storage = Storage::in_memory();
-        storage.outbox.add(&[left_over()]).unwrap();
+        storage.outbox.add(&[Report::sample("backup", 1)]).unwrap();
         let (log, (sender, incoming)) = (Arc::<TestLog>::default(), mpsc::unbounded_channel());
         let executors = Arc::new(ExecutorSet::new());
         let runs = Runs::new(executors, Arc::new(SystemClock), Handle::current(), sender);

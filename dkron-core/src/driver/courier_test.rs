@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::time::Instant;
 
 use super::*;
-use crate::kernel::model::{ExecutionId, ExecutionState, Job, JobName, NodeName};
-use crate::kernel::state::{Claim, Command, Envelope, Outcome, StoredOutput};
+use crate::kernel::model::{Job, JobName};
+use crate::kernel::state::{Claim, Command, Envelope, Outcome};
 use crate::kernel::time::Timestamp;
 use crate::ports::{Clock, Executors, LogFuture, OutboxMark, RunContext, RunEnd, RunFuture};
 
@@ -114,7 +114,8 @@ impl World {
         let proposed = AtomicUsize::new(0);
         let log = Arc::new(TestLog { mood: Mutex::new(mood), proposed, accepted });
         let outbox = Arc::new(TestOutbox::default());
-        let left: Vec<Report> = tokens.iter().copied().map(report).collect();
+        let left: Vec<Report> =
+            tokens.iter().map(|token| Report::sample("backup", *token)).collect();
         outbox.add(&left).unwrap();
         let parts = CourierParts {
             log: Arc::clone(&log) as Arc<_>,
@@ -186,22 +187,6 @@ async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 fn sorted(tokens: impl Iterator<Item = u64>) -> Vec<u64> {
     tokens.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-}
-
-fn execution_id(token: u64) -> ExecutionId {
-    ExecutionId { due_ns: token, node: NodeName::parse("n1").unwrap() }
-}
-
-fn report(token: u64) -> Report {
-    Report {
-        job: JobName::parse("backup").unwrap(),
-        execution: execution_id(token),
-        token,
-        started_at: None,
-        finished_at: Timestamp::UNIX_EPOCH,
-        state: ExecutionState::Succeeded,
-        output: StoredOutput::default(),
-    }
 }
 
 fn claim(token: u64) -> Claim {

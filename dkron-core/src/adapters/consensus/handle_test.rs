@@ -10,7 +10,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::consensus::ConsensusConfig;
 use crate::adapters::storage::{DataDirConfig, Storage};
 use crate::kernel::model::{Job, JobName, NodeName};
-use crate::kernel::state::{Command, JobWrite, Outcome, query};
+use crate::kernel::state::{Command, JobWrite, Outcome, Report, StoredOutput, query};
 use crate::ports::{Clock, Store};
 
 /// How long a test waits for anything.
@@ -260,24 +260,12 @@ async fn a_stopped_node_refuses() {
 #[tokio::test]
 async fn too_much_at_once_is_refused() {
     let node = Node::start(Storage::in_memory()).await;
-    let output = crate::kernel::state::StoredOutput {
+    let output = StoredOutput {
         bytes_total: 0,
         packing: 0,
         bytes: vec![0; crate::limits::PROPOSAL_BYTES_QUEUED_MAX + 1],
     };
-    let report = crate::kernel::state::Report {
-        job: JobName::parse("a").unwrap(),
-        execution: crate::kernel::model::ExecutionId {
-            due_ns: 1,
-            node: NodeName::parse("n1").unwrap(),
-        },
-        token: 1,
-        started_at: None,
-        finished_at: Timestamp::UNIX_EPOCH,
-        state: crate::kernel::model::ExecutionState::Succeeded,
-        output,
-    };
-    let command = Command::Finish(report);
+    let command = Command::Finish(Report { output, ..Report::sample("a", 1) });
 
     let large = node.consensus.propose(vec![Envelope { request: None, command }]);
     let error = node.set_job("a").await.unwrap_err();

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::adapters::storage::{DataDirConfig, Storage};
-use crate::kernel::model::{ExecutionId, ExecutionState, JobName, NodeName};
-use crate::kernel::state::{Report, StoredOutput};
-use crate::kernel::time::Timestamp;
+use crate::kernel::model::NodeName;
+use crate::kernel::state::Report;
 use crate::ports::LogPosition;
 
 thread_local! {
@@ -30,18 +29,6 @@ fn open(path: &Path) -> Storage {
     Storage::open(&DataDirConfig { path, node, allow_network_file_system: false }).unwrap()
 }
 
-fn report() -> Report {
-    Report {
-        job: JobName::parse("a").unwrap(),
-        execution: ExecutionId { due_ns: 1, node: NodeName::parse("n1").unwrap() },
-        token: 1,
-        started_at: None,
-        finished_at: Timestamp::UNIX_EPOCH,
-        state: ExecutionState::Succeeded,
-        output: StoredOutput::default(),
-    }
-}
-
 #[test]
 fn every_directory_is_synced_after_something_new_was_made_in_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,7 +43,9 @@ fn every_directory_is_synced_after_something_new_was_made_in_it() {
     let last_of_env = SYNCED.with_borrow(|synced| synced.iter().rposition(is_env));
     assert!(last_of_data > last_of_env, "what is in the data dir is synced after it was made");
 
-    let (outbox, ()) = synced(&root, &["a/data"], || storage.outbox.add(&[report()]).unwrap());
+    let (outbox, ()) = synced(&root, &["a/data"], || {
+        storage.outbox.add(&[Report::sample("a", 1)]).unwrap();
+    });
     assert_eq!(outbox, [true], "a new outbox");
     let (snapshot, ()) = synced(&root, &["a/data/snapshots"], || {
         let position = LogPosition { term: 1, index: 1 };

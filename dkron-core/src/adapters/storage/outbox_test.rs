@@ -5,20 +5,11 @@ use std::path::Path;
 use super::*;
 use crate::adapters::storage::data_dir::open_for_test;
 use crate::adapters::storage::outbox_records::RECORD_BYTES_MAX;
-use crate::kernel::model::{ExecutionId, ExecutionState, JobName, NodeName};
 use crate::kernel::state::StoredOutput;
-use crate::kernel::time::Timestamp;
 
 fn report(token: u64) -> Report {
-    Report {
-        job: JobName::parse("backup").unwrap(),
-        execution: ExecutionId { due_ns: token, node: NodeName::parse("n1").unwrap() },
-        token,
-        started_at: None,
-        finished_at: Timestamp::UNIX_EPOCH,
-        state: ExecutionState::Succeeded,
-        output: StoredOutput { bytes_total: 2, packing: 0, bytes: b"ok".to_vec() },
-    }
+    let output = StoredOutput { bytes_total: 2, packing: 0, bytes: b"ok".to_vec() };
+    Report { output, ..Report::sample("backup", token) }
 }
 
 /// Opens the outbox as the next process would.

@@ -256,6 +256,23 @@ pub struct Report {
     pub output: StoredOutput,
 }
 
+#[cfg(test)]
+impl Report {
+    /// Returns the silent success of what [`Claim::sample`](super::Claim::sample) claims.
+    pub fn sample(job: &str, token: u64) -> Self {
+        let node = NodeName::parse("n1").expect("invariant: a name");
+        Self {
+            job: JobName::parse(job).expect("invariant: a name"),
+            execution: ExecutionId { due_ns: token, node },
+            token,
+            started_at: None,
+            finished_at: Timestamp::UNIX_EPOCH,
+            state: ExecutionState::Succeeded,
+            output: StoredOutput::default(),
+        }
+    }
+}
+
 /// The output of an execution as it is kept: opaque to the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredOutput {
