@@ -1,11 +1,11 @@
 //! Where callers put their commands, and where the proposer takes them out.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::ticket::{Gathered, Pending, Stage, Ticket};
+use super::ticket::{Pending, Ticket};
 use super::weight::weight_of;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::Envelope;
@@ -47,17 +47,7 @@ impl ProposalQueue {
         }
         let weight = commands.iter().map(weight_of).sum();
         let queued = self.bytes.fetch_add(weight, Ordering::AcqRel);
-        let (sender, answer) = oneshot::channel();
-        let stage = Arc::<Stage>::default();
-        let missing = commands.len();
-        let outcomes = Vec::with_capacity(missing);
-        let gathered = Gathered { outcomes, missing, under_way: 0, sender: Some(sender) };
-        let ticket = Arc::new(Ticket {
-            stage: Arc::clone(&stage),
-            weight,
-            bytes: Arc::clone(&self.bytes),
-            gathered: Mutex::new(gathered),
-        });
+        let (ticket, pending) = Ticket::new(commands.len(), weight, Arc::clone(&self.bytes));
         // The first that goes over the bound still passes: or one that is larger never would.
         if queued > PROPOSAL_BYTES_QUEUED_MAX {
             return Err(Error::new(
@@ -65,7 +55,6 @@ impl ProposalQueue {
                 format!("propose: {queued} bytes of commands wait already"),
             ));
         }
-        let pending = Pending { answer, stage };
         if commands.is_empty() {
             ticket.succeed(&mut std::iter::empty(), 0);
         } else {
@@ -88,33 +77,3 @@ impl ProposalQueue {
 
 /// The end of the queue where proposals come out.
 pub struct ProposalReceiver(pub(super) mpsc::UnboundedReceiver<Proposal>);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernel::state::Command;
-
-    /// A proposal that was handed over, and what its caller holds.
-    fn handed_over() -> (Pending, Proposal) {
-        let (queue, mut receiver) = ProposalQueue::new();
-        let command = Command::SetPaused { paused: true };
-        let pending = queue.push(vec![Envelope { request: None, command }]).unwrap();
-        let proposal = receiver.0.try_recv().unwrap();
-        assert!(proposal.ticket.begin_part());
-        proposal.ticket.end_part();
-        (pending, proposal)
-    }
-
-    #[test]
-    fn giving_up_at_the_moment_of_a_failure_says_what_the_failure_says() {
-        let check = |is_refused: bool, want: bool| {
-            let (mut pending, proposal) = handed_over();
-            proposal.ticket.fail(ErrorKind::NotLeader, "another node leads", is_refused);
-            assert_eq!(pending.give_up(), want, "refused: {is_refused}");
-            let answered = pending.answer.try_recv().unwrap().unwrap_err();
-            assert_eq!(answered.may_have_happened(), want, "refused: {is_refused}");
-        };
-        check(false, true);
-        check(true, false);
-    }
-}

@@ -18,7 +18,7 @@ pub type Answer = Result<Vec<Outcome>, Error>;
 pub struct Pending {
     /// Comes when it is answered; fails if the node ends first.
     pub answer: oneshot::Receiver<Answer>,
-    pub(super) stage: Arc<Stage>,
+    stage: Arc<Stage>,
 }
 
 impl Pending {
@@ -32,7 +32,7 @@ impl Pending {
 
 /// How far a proposal has come.
 #[derive(Default)]
-pub(super) struct Stage(AtomicU8);
+struct Stage(AtomicU8);
 
 impl Stage {
     /// It is in the queue.
@@ -60,23 +60,42 @@ impl Stage {
 
 /// The answer of one proposal, gathered from the entries that it is spread over.
 pub(super) struct Ticket {
-    pub(super) stage: Arc<Stage>,
-    /// Its share of the bound of the queue; given back when it is done with.
-    pub(super) weight: usize,
-    pub(super) bytes: Arc<AtomicUsize>,
-    pub(super) gathered: Mutex<Gathered>,
+    stage: Arc<Stage>,
+    /// Its share of the bound of the queue.
+    weight: usize,
+    /// What waits in the queue or is under way.
+    bytes: Arc<AtomicUsize>,
+    gathered: Mutex<Gathered>,
 }
 
-pub(super) struct Gathered {
-    pub(super) outcomes: Vec<Outcome>,
+struct Gathered {
+    outcomes: Vec<Outcome>,
     /// Commands without an outcome.
-    pub(super) missing: usize,
+    missing: usize,
     /// Entries with commands of this proposal that openraft has not answered.
-    pub(super) under_way: usize,
-    pub(super) sender: Option<oneshot::Sender<Answer>>,
+    under_way: usize,
+    sender: Option<oneshot::Sender<Answer>>,
 }
 
 impl Ticket {
+    /// Makes the ticket of so many commands, and what its caller waits with.
+    ///
+    /// `weight` is counted in `bytes` already, and taken off when the ticket is done with.
+    pub(super) fn new(
+        commands: usize,
+        weight: usize,
+        bytes: Arc<AtomicUsize>,
+    ) -> (Arc<Self>, Pending) {
+        let (sender, answer) = oneshot::channel();
+        let stage = Arc::<Stage>::default();
+        let outcomes = Vec::with_capacity(commands);
+        let sender = Some(sender);
+        let gathered = Gathered { outcomes, missing: commands, under_way: 0, sender };
+        let gathered = Mutex::new(gathered);
+        let ticket = Self { stage: Arc::clone(&stage), weight, bytes, gathered };
+        (Arc::new(ticket), Pending { answer, stage })
+    }
+
     /// Adds the outcomes of `count` commands; answers when they are complete.
     pub(super) fn succeed(&self, outcomes: &mut impl Iterator<Item = Outcome>, count: usize) {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,5 +147,25 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.bytes.fetch_sub(self.weight, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn giving_up_at_the_moment_of_a_failure_says_what_the_failure_says() {
+        let check = |is_refused: bool, want: bool| {
+            let (ticket, mut pending) = Ticket::new(1, 0, Arc::default());
+            assert!(ticket.begin_part(), "it is handed over");
+            ticket.end_part();
+            ticket.fail(ErrorKind::NotLeader, "another node leads", is_refused);
+            assert_eq!(pending.give_up(), want, "refused: {is_refused}");
+            let answered = pending.answer.try_recv().unwrap().unwrap_err();
+            assert_eq!(answered.may_have_happened(), want, "refused: {is_refused}");
+        };
+        check(false, true);
+        check(true, false);
     }
 }
