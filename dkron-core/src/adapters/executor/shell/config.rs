@@ -18,21 +18,21 @@ pub(in crate::adapters::executor) struct ShellConfig {
     /// The command as its author wrote it.
     pub(in crate::adapters::executor) command: String,
     /// The name of the program.
-    pub(in crate::adapters::executor) program: String,
+    pub(super) program: String,
     /// Its arguments.
-    pub(in crate::adapters::executor) arguments: Vec<String>,
+    pub(super) arguments: Vec<String>,
     /// Variables set beside the usual ones; of equal names the last counts.
-    pub(in crate::adapters::executor) variables: Vec<(String, String)>,
+    pub(super) variables: Vec<(String, String)>,
     /// The working directory; that of this process if absent.
-    pub(in crate::adapters::executor) cwd: Option<String>,
+    pub(super) cwd: Option<String>,
     /// `user` or `user:group`.
-    pub(in crate::adapters::executor) su: Option<String>,
+    pub(super) su: Option<String>,
     /// What the command may read from its standard input.
-    pub(in crate::adapters::executor) payload: Option<Vec<u8>>,
+    pub(super) payload: Option<Vec<u8>>,
     /// The longest it may run, with the text its author wrote.
-    pub(in crate::adapters::executor) timeout: Option<(Duration, String)>,
+    pub(super) timeout: Option<(Duration, String)>,
     /// The most memory its processes may hold together, in bytes.
-    pub(in crate::adapters::executor) mem_limit_bytes: Option<u64>,
+    pub(super) mem_limit_bytes: Option<u64>,
 }
 
 impl ShellConfig {
