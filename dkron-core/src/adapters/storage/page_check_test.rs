@@ -121,6 +121,24 @@ fn a_file_that_was_cut_is_refused_and_nothing_panics() {
     }
 }
 
+/// As many bits would be taken as memory, and the next pages written behind the last.
+#[test]
+fn more_pages_than_the_free_list_could_name_are_refused() {
+    let (_dir, file) = some_file();
+    let good = fs::read(&file).unwrap();
+    // In each meta page the number of the last page stands before that of the commit.
+    let txn = |meta: usize| u64::from_ne_bytes(good[meta + 144..][..8].try_into().unwrap());
+    let newest = if txn(0) > txn(4_096) { 0 } else { 4_096 };
+
+    for bit in (good.len() / 8).ilog2() as usize + 1..64 {
+        let mut bytes = good.clone();
+        bytes[newest + 136 + bit / 8] ^= 1 << (bit % 8);
+        fs::write(&file, &bytes).unwrap();
+        let error = check(&file).unwrap_err().to_string();
+        assert!(error.contains("is claimed"), "bit {bit}: {error}");
+    }
+}
+
 #[test]
 fn noise_is_refused_and_nothing_panics() {
     let (_dir, file) = some_file();

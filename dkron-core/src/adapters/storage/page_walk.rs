@@ -16,6 +16,9 @@ use super::page_format::{
     NodeView, PAGE_HEADER_BYTES, PageView, damaged,
 };
 
+/// What the free list spends on a page.
+const FREE_PAGE_BYTES: u64 = 8;
+
 /// Judges a record: the name of its database, its key, its value. `Err` says what is wrong.
 pub type Judge<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), String> + 'a;
 
@@ -40,9 +43,9 @@ pub fn walk_pages(
 ) -> io::Result<()> {
     let pages =
         meta.last_page.checked_add(1).ok_or_else(|| damaged("the last page is out of range"))?;
-    // Pages past the end of the file may be listed as free, but not absurdly many.
     let words = usize::try_from(pages / 64 + 1).map_err(|_| damaged("too many pages"))?;
-    if meta.last_page / 1024 > file_bytes {
+    // Pages past the end of the file are free, and the free list in it spends a word on each.
+    if meta.last_page > file_bytes / FREE_PAGE_BYTES {
         return Err(damaged(format!("page {} is claimed of {file_bytes} bytes", meta.last_page)));
     }
     let mut walk = Walk {
