@@ -47,8 +47,8 @@ pub const HANDLER_QUEUE_MAX: usize = 4_096;
 /// are claimed: what is due stays due and starts later, and a run by hand is refused.
 pub const RUNS_MAX: usize = 1 << 16;
 
-/// Commands of `shell` jobs that run at once on a node, unless its configuration says otherwise, or
-/// a third of the files that the process may open is less; further ones wait for a place.
+/// Commands of `shell` jobs that run at once on a node unless its configuration says otherwise, or
+/// a third of the files that the process may open if that is less; further ones wait for a place.
 pub const SHELL_RUNS_DEFAULT: usize = 1_024;
 
 /// Requests of `http` jobs that go on at once on a node, or a third of the files that the process
@@ -133,8 +133,12 @@ pub const FIRES_PER_ROUND_MAX: usize = 8_192;
 pub const SCHEDULE_BYTES_MAX: usize = 4_096;
 
 /// Free space below which new proposals are refused, in bytes, so that what was accepted before
-/// still fits. On a disk of less than sixteen times this, a sixteenth of it.
+/// still fits.
 pub const DISK_RESERVE_BYTES: u64 = 8 << 20;
+
+/// The part of a small disk that is its reserve, if that is less than [`DISK_RESERVE_BYTES`]: one
+/// in so many bytes.
+pub const DISK_RESERVE_DIVISOR: u64 = 16;
 
 /// Fire times that an explanation of a schedule lists at most.
 pub const EXPLAINED_FIRES_MAX: usize = 1_000;

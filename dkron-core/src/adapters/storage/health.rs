@@ -17,14 +17,12 @@ use nix::sys::statvfs::statvfs;
 use tokio::sync::watch;
 
 use crate::error::{Error, ErrorKind};
-use crate::limits::DISK_RESERVE_BYTES;
+use crate::limits::{DISK_RESERVE_BYTES, DISK_RESERVE_DIVISOR};
 
 /// The first wait before a write is tried again on a full disk; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest wait between two tries.
 const RETRY_MAX: Duration = Duration::from_secs(1);
-/// On a small disk the reserve is this fraction of it.
-const RESERVE_DIVISOR: u64 = 16;
 
 /// Whether the data dir takes writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,12 +212,11 @@ fn bytes_of(blocks: impl TryInto<u64>, block_bytes: impl TryInto<u64>) -> u64 {
 
 /// Tells whether more than the reserve is free; a file system that does not tell is taken to have
 /// space, for the write itself finds out.
-#[allow(clippy::unnecessary_cast, reason = "the types differ between platforms")]
 fn has_reserve(dir: &Path) -> bool {
     let Ok(stat) = statvfs(dir) else { return true };
     let free = bytes_of(stat.blocks_available(), stat.fragment_size());
     let total = bytes_of(stat.blocks(), stat.fragment_size());
-    free >= DISK_RESERVE_BYTES.min(total / RESERVE_DIVISOR)
+    free >= DISK_RESERVE_BYTES.min(total / DISK_RESERVE_DIVISOR)
 }
 
 #[cfg(test)]

@@ -5,14 +5,11 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use dkron_core::limits::DISK_RESERVE_BYTES;
+use dkron_core::limits::{DISK_RESERVE_BYTES, DISK_RESERVE_DIVISOR};
 use nix::sys::statvfs::{Statvfs, statvfs};
 
 /// The disk is looked at whenever so many bytes have been written since the last time.
 const LOOK_BYTES: u64 = 1 << 18;
-
-/// Of a small disk, the log keeps this fraction in reserve.
-const RESERVE_DIVISOR: u64 = 16;
 
 /// Where something stands in a spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +95,7 @@ fn is_enough(disk: &Statvfs, bytes: u64) -> bool {
 }
 
 fn leaves_enough(free: u64, total: u64, bytes: u64) -> bool {
-    let reserve = DISK_RESERVE_BYTES.min(total / RESERVE_DIVISOR);
+    let reserve = DISK_RESERVE_BYTES.min(total / DISK_RESERVE_DIVISOR);
     free.saturating_sub(bytes) >= reserve.saturating_mul(2)
 }
 
