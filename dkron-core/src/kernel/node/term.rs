@@ -135,7 +135,7 @@ impl Term {
         scene: &mut Scene<'_, T>,
         events: &[Event],
     ) -> Result<(), TableError> {
-        let (mut changed, mut orphans) = (BTreeSet::new(), BTreeSet::new());
+        let (mut changed, mut deleted) = (BTreeSet::new(), BTreeMap::new());
         for event in events {
             match event {
                 Event::Claimed(claim) => self.claimed(scene, claim),
@@ -151,14 +151,14 @@ impl Term {
                         changed.insert(job.clone());
                     }
                     if *change == JobChange::Deleted {
-                        // By now there may be another job of that name.
-                        orphans.extend(self.claims.ours_of(&BTreeSet::from([job.clone()])));
+                        // By now there may be another job of that name, with claims of its own.
+                        deleted.insert(job.clone(), self.last_token);
                     }
                 }
                 Event::Skipped { .. } | Event::Paused(_) => {}
             }
         }
-        self.check_claims(scene, &changed, &orphans)
+        self.check_claims(scene, &changed, &deleted)
     }
 
     /// Takes in a claim of this term.
@@ -193,13 +193,13 @@ impl Term {
         }
     }
 
-    /// Takes back the claims that the new definitions of their jobs do not want, and the `orphans`
-    /// whose jobs were deleted.
+    /// Takes back the claims that the new definitions of their jobs do not want, and of each job
+    /// that was `deleted` those up to the newest of that time.
     fn check_claims<T: Tables>(
         &mut self,
         scene: &mut Scene<'_, T>,
         changed: &BTreeSet<JobName>,
-        orphans: &BTreeSet<u64>,
+        deleted: &BTreeMap<JobName, Option<u64>>,
     ) -> Result<(), TableError> {
         for token in self.claims.ours_of(changed) {
             let Some(claim) = self.claims.get(token) else { continue };
@@ -207,9 +207,9 @@ impl Term {
             let stored = query::execution(scene.view, &execution.job, &execution.id)?;
             let is_kept = stored.is_some_and(|stored| stored.token == token);
             let job = query::definition(scene.view, &execution.job)?;
-            let is_concerned = is_kept && !orphans.contains(&token);
+            let is_orphan = deleted.get(&execution.job).is_some_and(|last| Some(token) <= *last);
             let wanted = match job {
-                Some(job) if is_concerned => !must_withdraw(claim, &job, scene.schedules),
+                Some(job) if is_kept && !is_orphan => !must_withdraw(claim, &job, scene.schedules),
                 _ => false,
             };
             if wanted {
