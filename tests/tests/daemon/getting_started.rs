@@ -44,10 +44,18 @@ fn the_first_job_of_the_guide_has_run_within_eleven_seconds() {
     daemon.terminate(Duration::from_secs(20));
 }
 
+/// Returns whether there is a curl, and says so if there is none.
+fn has_curl() -> bool {
+    let is_there = Command::new("curl").arg("--version").output().is_ok();
+    if !is_there {
+        println!("skipped: curl is not installed");
+    }
+    is_there
+}
+
 #[test]
 fn curl_and_a_tag_of_the_old_guides_do_as_well() {
-    if Command::new("curl").arg("--version").output().is_err() {
-        println!("skipped: curl is not installed");
+    if !has_curl() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -71,8 +79,7 @@ fn curl_and_a_tag_of_the_old_guides_do_as_well() {
 /// Method: they are run as they stand, but for the port.
 #[test]
 fn the_requests_of_the_readme_are_answered_word_for_word() {
-    if Command::new("curl").arg("--version").output().is_err() {
-        println!("skipped: curl is not installed");
+    if !has_curl() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

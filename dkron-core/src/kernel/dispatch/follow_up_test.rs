@@ -1,15 +1,11 @@
 //! Plans for what follows a run: further attempts, and runs of children.
 
-use std::ops::ControlFlow;
-
+use super::ManualRunError;
 use super::desk::{Desk, S, at, check, job, line, name, node};
-use super::{ManualRun, ManualRunError, plan_manual};
 use crate::kernel::model::{
     Cause, ConcurrencyPolicy, ExecutionState, Job, PlacementPolicy, RetryBackoff,
 };
-use crate::kernel::state::{
-    Command, DueKind, Event, KeyRange, MemoryTables, Order, Table, TableError, Tables,
-};
+use crate::kernel::state::{Command, DueKind, Event, Table, TablesMut as _};
 use crate::limits::{RETRY_NODE_WAIT_MAX, RUNS_MAX};
 
 #[test]
@@ -148,49 +144,18 @@ fn causes_of_fires_are_told_apart() {
     check(&desk.decide("00:01:00"), &["00:01:00 skip 1 to 00:01:00 Forbidden -> 00:02:00"]);
 }
 
-/// A state in which so many executions run.
-struct Running<'a>(&'a MemoryTables, u64);
-
-impl Tables for Running<'_> {
-    fn get_with<R>(
-        &self,
-        table: Table,
-        key: &[u8],
-        read: impl FnOnce(&[u8]) -> R,
-    ) -> Result<Option<R>, TableError> {
-        self.0.get_with(table, key, read)
-    }
-
-    fn walk(
-        &self,
-        table: Table,
-        range: KeyRange<'_>,
-        order: Order,
-        visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), TableError> {
-        self.0.walk(table, range, order, visit)
-    }
-
-    fn len(&self, table: Table) -> Result<u64, TableError> {
-        if table == Table::Running { Ok(self.1) } else { self.0.len(table) }
-    }
-}
-
 #[test]
 fn a_run_by_hand_is_refused_while_as_many_executions_run_as_may() {
-    let desk = Desk::with([job("a", "@manually")]);
-    let run = ManualRun {
-        job: &name("a"),
-        now: desk.now,
-        nodes: &desk.nodes,
-        region: "global",
-        seed: 1,
-        is_forced: true,
-    };
-    let running = |count| Running(&desk.tables, count);
-    assert!(plan_manual(&running(RUNS_MAX as u64 - 1), &run).is_ok());
+    let mut desk = Desk::with([job("a", "@manually")]);
+    // How many there are is all that counts.
+    let add = |desk: &mut Desk, key: &[u8]| desk.tables.put(Table::Running, key, b"").unwrap();
+    for number in 1..RUNS_MAX {
+        add(&mut desk, &[b"b\0", &number.to_be_bytes()[..]].concat());
+    }
+    assert!(desk.plan_run("a", true).is_ok());
 
-    let refused = plan_manual(&running(RUNS_MAX as u64), &run);
+    add(&mut desk, b"c");
+    let refused = desk.plan_run("a", true);
 
     assert_eq!(refused, Err(ManualRunError::Overloaded { job: name("a"), runs_max: RUNS_MAX }));
 }

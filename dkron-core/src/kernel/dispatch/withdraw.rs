@@ -50,7 +50,6 @@ fn is_due(job: &Job, claim: &Claim, schedules: &mut Schedules) -> bool {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::kernel::model::{DstPolicy, JobName};
     use crate::kernel::time::{Timestamp, Zone};

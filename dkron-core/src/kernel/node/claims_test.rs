@@ -45,7 +45,7 @@ fn the_claim_of_a_deleted_job_is_none_of_the_job_made_again_under_its_name() {
     // The engine hears of both at once. That nothing starts twice is what the world checks.
     let again = job("a", "0 * * * * *");
     let first = Some(at("2030-01-01T00:01:00Z"));
-    let write = JobWrite { job: again, first, overdue: None, if_revision: None, restored: None };
+    let write = JobWrite::new(again, first);
     let commands = [Command::DeleteJob { job: name("a") }, Command::SetJob(Box::new(write))];
     let (_, events) = world.apply(&commands);
     world.step(Input::Applied(&events));

@@ -85,13 +85,19 @@ fn a_change_of_leader_in_the_middle_of_a_round_loses_and_doubles_nothing() {
     }
 }
 
-#[test]
-fn while_as_many_executions_run_as_may_starts_are_delayed_and_none_is_lost() {
+/// A world in which so many executions may run.
+fn world_with_room_for(runs_max: usize) -> World {
     let mut world = World::new("2030-01-01T00:00:00Z");
     let (region, server_zone) = ("global".to_owned(), Zone::UTC);
-    world.engine = Engine::new(EngineConfig { region, server_zone, runs_max: 10 });
+    world.engine = Engine::new(EngineConfig { region, server_zone, runs_max });
     world.tell_nodes();
     world.lead();
+    world
+}
+
+#[test]
+fn while_as_many_executions_run_as_may_starts_are_delayed_and_none_is_lost() {
+    let mut world = world_with_room_for(10);
     for number in 0..25 {
         let text = format!("a{number:02}");
         world.run_time.insert(name(&text), 4 * S);
@@ -120,11 +126,7 @@ fn is_overload(note: &Observation) -> bool {
 
 #[test]
 fn an_overload_that_comes_and_goes_is_told_once_and_so_is_its_end() {
-    let mut world = World::new("2030-01-01T00:00:00Z");
-    let (region, server_zone) = ("global".to_owned(), Zone::UTC);
-    world.engine = Engine::new(EngineConfig { region, server_zone, runs_max: 2 });
-    world.tell_nodes();
-    world.lead();
+    let mut world = world_with_room_for(2);
     world.set(job("a", "*/7 * * * * *"));
     for text in ["b0", "b1", "b2"] {
         world.run_time.insert(name(text), 4 * S);
