@@ -36,7 +36,7 @@ impl JobBody {
     /// # Errors
     ///
     /// [`JobRefusal`] for the first fault. That the parent exists is not checked here.
-    pub fn check(self, server_zone: Zone) -> Result<CheckedJob, JobRefusal> {
+    pub fn check(mut self, server_zone: Zone) -> Result<CheckedJob, JobRefusal> {
         let invalid = |error: &dyn std::fmt::Display| JobRefusal::Invalid(error.to_string());
         let name = JobName::parse(&self.name).map_err(|error| invalid(&error))?;
         let parent = match self.parent_job.as_str() {
@@ -44,11 +44,12 @@ impl JobBody {
             parent => Some(JobName::parse(parent)),
         };
         let restored = self.restored();
-        let mut job = self.to_job(name, parent.as_ref().and_then(|parent| parent.clone().ok()));
+        let (own, concurrency) = (std::mem::take(&mut self.own), self.concurrency.take());
+        let mut job = self.into_job(name, parent.as_ref().and_then(|parent| parent.clone().ok()));
         let context = ScheduleContext {
             timezone: &job.timezone,
             job: job.name.as_str(),
-            dst: policy::parse_dst(&self.own.dst).unwrap_or_default(),
+            dst: policy::parse_dst(&own.dst).unwrap_or_default(),
             server_zone,
         };
         let needs_schedule = parent.is_none() || !job.schedule.is_empty();
@@ -56,9 +57,10 @@ impl JobBody {
             let parsed = Schedule::parse(&job.schedule, &context).map(drop);
             job.validate_schedule(parsed).map_err(|error| invalid(&error))?;
         }
-        let concurrency = self.concurrency.as_deref().unwrap_or_default();
-        job.concurrency = ConcurrencyPolicy::parse(concurrency).map_err(|error| invalid(&error))?;
-        self.own.fill_in(&mut job).map_err(JobRefusal::Invalid)?;
+        let concurrency = concurrency.unwrap_or_default();
+        job.concurrency =
+            ConcurrencyPolicy::parse(&concurrency).map_err(|error| invalid(&error))?;
+        own.fill_in(&mut job).map_err(JobRefusal::Invalid)?;
         job.validate_settings().map_err(|error| invalid(&error))?;
         if let Some(Err(NameError::IllegalCharacter { .. } | NameError::TooLong { .. })) = parent {
             return Err(JobRefusal::NoParent);
@@ -66,21 +68,21 @@ impl JobBody {
         Ok(CheckedJob { job, restored })
     }
 
-    fn to_job(&self, name: JobName, parent_job: Option<JobName>) -> Job {
+    fn into_job(self, name: JobName, parent_job: Option<JobName>) -> Job {
         Job {
-            displayname: self.displayname.clone(),
-            timezone: self.timezone.clone(),
-            schedule: self.schedule.clone(),
-            owner: self.owner.clone(),
-            owner_email: self.owner_email.clone(),
+            displayname: self.displayname,
+            timezone: self.timezone,
+            schedule: self.schedule,
+            owner: self.owner,
+            owner_email: self.owner_email,
             disabled: self.disabled,
-            tags: self.tags.clone(),
-            metadata: self.metadata.clone(),
+            tags: self.tags,
+            metadata: self.metadata,
             retries: self.retries,
             parent_job,
-            processors: self.processors.clone().unwrap_or_default(),
-            executor: self.executor.clone(),
-            executor_config: self.executor_config.clone(),
+            processors: self.processors.unwrap_or_default(),
+            executor: self.executor,
+            executor_config: self.executor_config,
             ephemeral: self.ephemeral,
             starts_at: self.starts_at,
             expires_at: self.expires_at,

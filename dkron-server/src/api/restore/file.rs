@@ -35,6 +35,13 @@ pub(super) struct Intake<'a> {
     pub(super) file_bytes_max: u64,
 }
 
+impl<'a> Intake<'a> {
+    /// How the API receives a backup, but for how long it waits.
+    pub(super) fn new(server_zone: Zone, spool_dir: &'a Path, wait_max: Duration) -> Self {
+        Self { server_zone, spool_dir, wait_max, file_bytes_max: RESTORE_FILE_BYTES_MAX }
+    }
+}
+
 /// A backup whose jobs are right, each by itself and all together.
 pub(super) struct Backup {
     /// The jobs, in the order of the file; of jobs with one name the last, at the place of the
@@ -237,13 +244,6 @@ impl Jobs {
     }
 }
 
-impl<'a> Intake<'a> {
-    /// How the API receives a backup, but for how long it waits.
-    pub(super) fn new(server_zone: Zone, spool_dir: &'a Path, wait_max: Duration) -> Self {
-        Self { server_zone, spool_dir, wait_max, file_bytes_max: RESTORE_FILE_BYTES_MAX }
-    }
-}
-
 fn check(element: &[u8], server_zone: Zone) -> Result<CheckedJob, Refusal> {
     let body = JobBody::decode(element).map_err(|error| Refusal::bad(error.to_string()))?;
     body.check(server_zone).map_err(|refusal| match refusal {
@@ -314,8 +314,8 @@ mod tests {
         assert_eq!(refusal.status, StatusCode::REQUEST_TIMEOUT);
     }
 
-    #[tokio::test]
-    async fn a_disk_without_space_is_told_apart_from_a_broken_one() {
+    #[test]
+    fn a_disk_without_space_is_told_apart_from_a_broken_one() {
         let check = |kind: std::io::ErrorKind, want: u16| {
             assert_eq!(Refusal::broken_spool(&kind.into()).status.as_u16(), want, "{kind}");
         };
