@@ -14,11 +14,11 @@ use crate::ports::RunEnd;
 pub(super) struct Places<T> {
     executor: &'static str,
     runs_max: usize,
-    row: Mutex<Row<T>>,
+    occupancy: Mutex<Occupancy<T>>,
 }
 
 /// Invariant: if anything waits, every place is taken.
-struct Row<T> {
+struct Occupancy<T> {
     taken: usize,
     /// By fencing token, which grows with every claim.
     waiting: BTreeMap<u64, T>,
@@ -27,27 +27,27 @@ struct Row<T> {
 impl<T> Places<T> {
     /// Makes `runs_max` places, at least one.
     fn new(executor: &'static str, runs_max: usize) -> Self {
-        let row = Mutex::new(Row { taken: 0, waiting: BTreeMap::new() });
-        Self { executor, runs_max: runs_max.max(1), row }
+        let occupancy = Mutex::new(Occupancy { taken: 0, waiting: BTreeMap::new() });
+        Self { executor, runs_max: runs_max.max(1), occupancy }
     }
 
     /// Takes a place and gives the start back; without one keeps it, and says how many wait then.
     fn enter(&self, token: u64, start: T) -> Result<T, usize> {
-        let mut row = self.lock();
-        if row.taken < self.runs_max {
-            row.taken += 1;
+        let mut occupancy = self.lock();
+        if occupancy.taken < self.runs_max {
+            occupancy.taken += 1;
             return Ok(start);
         }
-        row.waiting.insert(token, start);
-        Err(row.waiting.len())
+        occupancy.waiting.insert(token, start);
+        Err(occupancy.waiting.len())
     }
 
     /// Gives a place back; returns the start whose it is now, if one waits.
     fn leave(&self) -> Option<T> {
-        let mut row = self.lock();
-        let next = row.waiting.pop_first().map(|(_, start)| start);
+        let mut occupancy = self.lock();
+        let next = occupancy.waiting.pop_first().map(|(_, start)| start);
         if next.is_none() {
-            row.taken = row.taken.saturating_sub(1);
+            occupancy.taken = occupancy.taken.saturating_sub(1);
         }
         next
     }
@@ -67,9 +67,9 @@ impl<T> Places<T> {
         self.lock().waiting.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Row<T>> {
+    fn lock(&self) -> MutexGuard<'_, Occupancy<T>> {
         // A panic while the lock was held leaves numbers that are still whole.
-        self.row.lock().unwrap_or_else(PoisonError::into_inner)
+        self.occupancy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

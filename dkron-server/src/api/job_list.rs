@@ -26,7 +26,7 @@ pub(super) async fn list_jobs(api: Arc<Api>, query: Query) -> Response {
     };
     let planner = Arc::clone(&api);
     // Filtering and sorting look at every job.
-    let plan = match blocking(move || Plan::make(&planner, list)).await {
+    let plan = match blocking(move || ListPlan::make(&planner, list)).await {
         Ok(plan) => plan,
         Err(error) => return failure(&error),
     };
@@ -39,7 +39,7 @@ pub(super) async fn list_jobs(api: Arc<Api>, query: Query) -> Response {
 }
 
 /// Which jobs an answer shows.
-struct Plan {
+struct ListPlan {
     /// How many match.
     total: u64,
     shown: Shown,
@@ -52,7 +52,7 @@ enum Shown {
     Names(std::vec::IntoIter<JobName>),
 }
 
-impl Plan {
+impl ListPlan {
     fn make(api: &Api, query: ListQuery) -> Result<Self, Error> {
         if query.is_by_name() {
             let total = if query.filter.is_open() {
@@ -103,7 +103,7 @@ struct ListWriter {
 }
 
 impl ListWriter {
-    fn new(api: Arc<Api>, plan: Plan, layout: Layout) -> Self {
+    fn new(api: Arc<Api>, plan: ListPlan, layout: Layout) -> Self {
         let mut json = Writer::new(layout);
         json.begin_array();
         let moment = api.moment();

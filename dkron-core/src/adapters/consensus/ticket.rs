@@ -12,12 +12,12 @@ use crate::error::{Error, ErrorKind};
 use crate::kernel::state::Outcome;
 
 /// The answer to a proposal.
-pub type Answer = Result<Vec<Outcome>, Error>;
+pub type ProposalAnswer = Result<Vec<Outcome>, Error>;
 
 /// A proposal that is under way.
 pub struct Pending {
     /// Comes when it is answered; fails if the node ends first.
-    pub answer: oneshot::Receiver<Answer>,
+    pub answer: oneshot::Receiver<ProposalAnswer>,
     stage: Arc<Stage>,
 }
 
@@ -74,7 +74,7 @@ struct Gathered {
     missing: usize,
     /// Entries with commands of this proposal that openraft has not answered.
     under_way: usize,
-    sender: Option<oneshot::Sender<Answer>>,
+    sender: Option<oneshot::Sender<ProposalAnswer>>,
 }
 
 impl Ticket {

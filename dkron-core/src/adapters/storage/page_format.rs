@@ -193,12 +193,12 @@ impl<'a> PageView<'a> {
     }
 
     /// Looks at the node `index`, counted from 0.
-    pub fn node(&self, index: usize) -> io::Result<NodeView<'a>> {
+    pub fn node(&self, index: usize) -> io::Result<TreeNode<'a>> {
         self.try_node(index)
             .ok_or_else(|| damaged(format!("page {}: node {index} is out of place", self.number)))
     }
 
-    fn try_node(&self, index: usize) -> Option<NodeView<'a>> {
+    fn try_node(&self, index: usize) -> Option<TreeNode<'a>> {
         let at = usize::from(Fields(self.bytes).u16(PAGE_HEADER_BYTES + 2 * index)?);
         if index >= self.nodes() || at < self.upper || !at.is_multiple_of(2) {
             return None;
@@ -214,13 +214,13 @@ impl<'a> PageView<'a> {
         };
         let bytes = NODE_HEADER_BYTES.checked_add(key_bytes)?.checked_add(value_here)?;
         let (key, value) = fields.0.get(NODE_HEADER_BYTES..bytes)?.split_at_checked(key_bytes)?;
-        Some(NodeView { bytes, flags, value_bytes, key, value })
+        Some(TreeNode { bytes, flags, value_bytes, key, value })
     }
 }
 
 /// A node: a record, or the way to a page below.
 #[derive(Clone, Copy)]
-pub struct NodeView<'a> {
+pub struct TreeNode<'a> {
     /// What it takes of its page.
     bytes: usize,
     /// What its value is; on a branch page, the highest bits of the page's number.
@@ -231,7 +231,7 @@ pub struct NodeView<'a> {
     value: &'a [u8],
 }
 
-impl<'a> NodeView<'a> {
+impl<'a> TreeNode<'a> {
     /// Returns the page below, of a node on a branch page.
     pub fn child(&self) -> u64 {
         u64::from(self.value_bytes) | u64::from(self.flags) << 32

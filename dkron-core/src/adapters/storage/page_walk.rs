@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 
 use super::page_format::{
     BRANCH, DB_BYTES, DEPTH_MAX, DbHeader, FLAG_BIG, FLAG_DB, LEAF, META_FLAGS_EXPECTED, Meta,
-    NodeView, PAGE_HEADER_BYTES, PageView, damaged,
+    PAGE_HEADER_BYTES, PageView, TreeNode, damaged,
 };
 
 /// What the free list spends on a page.
@@ -171,7 +171,7 @@ impl Walk<'_, '_> {
     /// Looks at one record of a leaf page.
     fn record(
         &mut self,
-        node: &NodeView<'_>,
+        node: &TreeNode<'_>,
         tree: Tree,
         name: &[u8],
         counts: &mut Counts,
@@ -203,7 +203,7 @@ impl Walk<'_, '_> {
     /// Takes the pages of a value that has pages of its own; reads it if `is_read`.
     fn big_value(
         &mut self,
-        node: &NodeView<'_>,
+        node: &TreeNode<'_>,
         is_read: bool,
         counts: &mut Counts,
     ) -> io::Result<Option<Vec<u8>>> {
