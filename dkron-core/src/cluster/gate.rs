@@ -115,8 +115,11 @@ impl Drop for Gate {
                 tracing::warn!(error = error.report(), "a node was dropped and did not end well");
             }
         };
-        if std::thread::Builder::new().name("dkron-stop".to_owned()).spawn(close).is_err() {
-            tracing::error!("cannot start a thread to stop a node that was dropped");
+        let thread = std::thread::Builder::new().name("dkron-stop".to_owned());
+        if let Err(error) = thread.spawn(close) {
+            let message = "start a thread to stop a node that was dropped";
+            let error = Error::new(ErrorKind::LimitExceeded, message).with_source(error);
+            tracing::error!(error = error.report(), "a node was dropped and was not stopped");
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::serve::Listener as _;
 use dkron_core::limits::HTTP_HEAD_WAIT_MAX;
+use dkron_core::{Error, ErrorKind};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -80,7 +81,7 @@ async fn accept(
     http.timer(TokioTimer::new()).header_read_timeout(head_wait_max);
     let open = GracefulShutdown::new();
     loop {
-        let (stream, _) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             connection = listener.accept() => connection,
             _ = &mut stopped => break,
         };
@@ -89,7 +90,9 @@ async fn accept(
         tokio::spawn(async move {
             // The client went away, or sent no request in time: nobody is left to tell.
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "api: a connection has ended");
+                let message = format!("serve the connection from {peer}");
+                let error = Error::new(ErrorKind::Unavailable, message).with_source(error);
+                tracing::debug!(error = error.report(), "api: a connection was cut off");
             }
         });
     }

@@ -12,6 +12,7 @@ mod documents;
 mod kernel;
 mod layers;
 mod links;
+mod log_lines;
 mod module_paths;
 mod panics;
 mod paths;
@@ -100,6 +101,7 @@ fn check(root: &Path) -> Result<Vec<Finding>> {
     for source in sources(&texts) {
         findings.extend(shape::check(&source));
         findings.extend(panics::check(&source));
+        findings.extend(log_lines::check(&source));
         findings.extend(kernel::check(&source));
         findings.extend(layers.check(&source));
     }

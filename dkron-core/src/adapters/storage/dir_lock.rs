@@ -63,7 +63,8 @@ impl DirLock {
         // Who holds the lock is only a hint: a full disk must not keep the node from starting.
         let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.set_len(0));
         if let Err(error) = written.and_then(|()| file.write_all(text.as_bytes())) {
-            tracing::warn!(path = %path.display(), %error, "cannot write the holder's name");
+            let error = failed("write the holder's name to").with_source(error);
+            tracing::warn!(error = error.report(), "the lock does not tell who holds it");
         }
         Ok(Self { file: Some(file), pid: std::process::id() })
     }

@@ -83,7 +83,9 @@ impl Storage {
         if !data_dir.is_filled()
             && let Err(error) = data_dir.set_filled()
         {
-            tracing::warn!(%error, "cannot note in the stamp that the data dir is filled");
+            let message = format!("write the stamp of data dir {}", data_dir.path().display());
+            let error = Error::new(ErrorKind::Storage, message).with_source(error);
+            tracing::warn!(error = error.report(), "not noted that the data dir is filled");
         }
         Ok(Self {
             log: Arc::new(LmdbLog::start(log, Arc::clone(&health))?),

@@ -71,14 +71,16 @@ impl FileOutbox {
         if left == 0 || !is_torn(&read_window(&file, end)?) {
             return Ok(());
         }
-        tracing::warn!(bytes = left, "the outbox ends with a torn record: cut off");
+        let path = self.path.display();
+        tracing::warn!(%path, bytes = left, "the outbox ends with a torn record: cut off");
         let cut = OpenOptions::new().write(true).open(&self.path).and_then(|file| {
             file.set_len(end)?;
             file.sync_all()
         });
         if let Err(error) = cut {
             // It is passed over when it is read, and what is added behind it is found all the same.
-            tracing::warn!(%error, "cannot cut off the torn end of the outbox");
+            let error = self.failed("cut off the torn end of", error);
+            tracing::warn!(error = error.report(), "the outbox keeps its torn end");
         }
         Ok(())
     }

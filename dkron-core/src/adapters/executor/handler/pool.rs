@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::error::{Error, ErrorKind};
 use crate::limits;
 
 /// How long a thread waits for work before it ends.
@@ -78,7 +79,9 @@ impl Pool {
                 shared.room.add_permits(1);
                 return Err(error);
             }
-            tracing::warn!(%error, "cannot start a further thread for handlers");
+            let (threads, message) = (state.threads, "start a further thread for handlers");
+            let error = Error::new(ErrorKind::LimitExceeded, message).with_source(error);
+            tracing::warn!(threads, error = error.report(), "handlers share fewer threads");
         }
         drop(state);
         shared.news.notify_one();
