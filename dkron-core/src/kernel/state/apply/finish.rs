@@ -182,6 +182,8 @@ impl<T: TablesMut> Apply<'_, T> {
 
     /// Saves a job's status; if a fire has just become complete, with what follows from that.
     ///
+    /// What follows (children, the end of an ephemeral job) goes by `complete`, what became of this
+    /// fire, never by the status of the job: of fires that overlap that is whichever ended last.
     /// `rules` spares reading them again.
     pub(super) fn conclude(
         &mut self,

@@ -331,6 +331,49 @@ fn two_successes_of_a_parent_are_two_fires_of_its_child() {
     assert_ne!(first, second);
 }
 
+/// Lets two runs of a parent overlap, and end in the order given, as given.
+#[track_caller]
+fn check_overlapping_runs(order: [usize; 2], results: [ExecutionState; 2]) {
+    let mut world = World::new();
+    world.set(job("parent"));
+    world.set(child("child", "parent"));
+    let runs = [(); 2].map(|()| world.start_manual("parent", &["n1"]).remove(0));
+
+    let mut children = 0;
+    for run in order {
+        world.finish("parent", &runs[run], results[run]);
+        children += usize::from(results[run] == Succeeded);
+        let due = world.due_of("child");
+        assert_eq!(due.len(), children, "{order:?} {results:?}: after run {run}");
+    }
+}
+
+#[test]
+fn a_child_follows_the_run_that_ended_not_the_status_its_parent_has_by_then() {
+    for order in [[0, 1], [1, 0]] {
+        check_overlapping_runs(order, [Succeeded, Failed]);
+        check_overlapping_runs(order, [Failed, Succeeded]);
+        check_overlapping_runs(order, [Succeeded, Succeeded]);
+        check_overlapping_runs(order, [Failed, Failed]);
+    }
+
+    // A run on two nodes goes wrong on one; another succeeds before it ends.
+    let mut world = World::new();
+    world.set(job("parent"));
+    world.set(child("child", "parent"));
+    let wide = world.start_manual("parent", &["n1", "n2"]);
+    let other = world.start_manual("parent", &["n1"]);
+    world.finish("parent", &wide[0], Failed);
+    world.finish("parent", &other[0], Succeeded);
+    assert_eq!(world.counts("parent").0, RunStatus::Success);
+    assert_eq!(world.due_of("child").len(), 1);
+
+    world.finish("parent", &wide[1], Succeeded);
+
+    assert_eq!(world.counts("parent").0, RunStatus::PartiallyFailed);
+    assert_eq!(world.due_of("child").len(), 1);
+}
+
 #[test]
 fn an_ephemeral_job_is_gone_after_its_first_success_and_not_before() {
     let mut world = World::new();
