@@ -75,6 +75,7 @@ fn plan(criterion: &mut Criterion) {
             region: "global",
             watch_start,
             now: watch_start,
+            passed: watch_start,
             horizon: watch_start.saturating_add(Duration::from_secs(1)),
             seed: 1,
             decisions_max: ROUND,
@@ -122,7 +123,7 @@ impl Leader {
         let mut leader = Self { tables, engine: Engine::new(config()), starts: 0 };
         let nodes = nodes(1);
         leader.step(now(), Input::Nodes(&nodes));
-        leader.step(now(), Input::Leading { seed: 1 });
+        leader.step(now(), Input::Leading { seed: 1, last_entry_at: Timestamp::MIN });
         leader
     }
 
@@ -174,7 +175,8 @@ fn idle(criterion: &mut Criterion) {
     let mut engine = Engine::new(config());
     let mut effects = Vec::new();
     engine.step(&tables, now(), Input::Nodes(&nodes(3)), &mut effects).expect("a view");
-    engine.step(&tables, now(), Input::Leading { seed: 1 }, &mut effects).expect("a view");
+    let leading = Input::Leading { seed: 1, last_entry_at: Timestamp::MIN };
+    engine.step(&tables, now(), leading, &mut effects).expect("a view");
     group.bench_function("idle beside 100,000 jobs", |bencher| {
         bencher.iter(|| {
             effects.clear();

@@ -119,6 +119,7 @@ impl Node {
             instance: self.instance,
             state: Arc::clone(&self.storage.state),
             entropy: Arc::clone(&self.entropy),
+            progress: self.consensus.progress(),
             courier: Arc::clone(&self.courier),
             news: self.news.clone(),
             told,

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::adapters::consensus::Leadership;
+use crate::adapters::consensus::{ApplyProgress, Leadership};
 use crate::adapters::executor::{Leftovers, end_leftovers};
 use crate::adapters::storage::StateStore;
 use crate::driver::{Backlog, Courier, EngineNews, NewsSender};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::kernel::state::query;
+use crate::kernel::time::Timestamp;
 use crate::ports::{Entropy, Store};
 
 /// The first wait after something could not be settled; doubled up to [`RETRY_AFTER_MAX`].
@@ -40,6 +41,8 @@ pub(super) struct Office {
     pub(super) instance: u64,
     pub(super) state: Arc<StateStore>,
     pub(super) entropy: Arc<dyn Entropy>,
+    /// Tells the time of the last entry.
+    pub(super) progress: watch::Receiver<ApplyProgress>,
     pub(super) courier: Arc<Courier>,
     pub(super) news: NewsSender,
     pub(super) told: watch::Sender<OfficeState>,
@@ -70,7 +73,7 @@ impl Office {
                         }
                     }
                     held = led;
-                    self.tell(EngineNews::Leading { seed: self.entropy.random_u64() }).await;
+                    self.tell(self.leading()).await;
                 }
             }
             if now.leader.is_some() && (held.is_some() || !now.is_leader) {
@@ -80,6 +83,12 @@ impl Office {
                 return;
             }
         }
+    }
+
+    /// Says that this node leads, and from when on.
+    fn leading(&self) -> EngineNews {
+        let last_entry_at = self.progress.borrow().at.unwrap_or(Timestamp::MIN);
+        EngineNews::Leading { seed: self.entropy.random_u64(), last_entry_at }
     }
 
     /// Settles what earlier processes of this node left, however long that takes.

@@ -71,6 +71,7 @@ impl World {
             instance: 2,
             state: Arc::clone(&storage.state),
             entropy: Arc::new(SystemEntropy::open().unwrap()),
+            progress: watch::channel(ApplyProgress::default()).1,
             courier: Arc::new(Courier::start(&Handle::current(), parts)),
             news,
             told,

@@ -102,7 +102,9 @@ impl<S: Store> Driver<S> {
                 };
                 self.step(Input::Answered { round: *round, answer })
             }
-            EngineNews::Leading { seed } => self.step(Input::Leading { seed: *seed }),
+            EngineNews::Leading { seed, last_entry_at } => {
+                self.step(Input::Leading { seed: *seed, last_entry_at: *last_entry_at })
+            }
             EngineNews::Following => self.step(Input::Following),
             EngineNews::Nodes(nodes) => self.step(Input::Nodes(nodes)),
             // Taken apart by `run`.

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 use crate::kernel::model::NodeView;
 use crate::kernel::state::{Event, Outcome};
+use crate::kernel::time::Timestamp;
 
 /// News that may wait for the engine; who brings more waits.
 pub const NEWS_MAX: usize = 1_024;
@@ -26,6 +27,8 @@ pub enum EngineNews {
     Leading {
         /// Randomness for the choice of targets.
         seed: u64,
+        /// The greatest time of all entries of the log.
+        last_entry_at: Timestamp,
     },
     /// This node does not lead.
     Following,

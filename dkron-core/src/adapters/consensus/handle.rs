@@ -124,6 +124,11 @@ impl Consensus {
         self.leadership.clone()
     }
 
+    /// Follows how far the state is applied, and to what time.
+    pub fn progress(&self) -> watch::Receiver<ApplyProgress> {
+        self.progress.clone()
+    }
+
     /// Tells where the log stands.
     pub fn metrics(&self) -> ConsensusMetrics {
         let metrics = self.raft.metrics();

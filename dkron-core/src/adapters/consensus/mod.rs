@@ -42,6 +42,7 @@ mod suite_test;
 mod ticket;
 mod weight;
 
+pub(crate) use apply_thread::ApplyProgress;
 pub(crate) use config::ConsensusConfig;
 pub(crate) use handle::{Consensus, EntryEvents};
 pub(crate) use leadership::Leadership;

@@ -76,7 +76,8 @@ impl Consensus {
             log: Arc::clone(&log),
             leadership: leadership.clone(),
             clock: config.clock,
-            last_at: progress.borrow().at.unwrap_or(Timestamp::MIN),
+            progress: progress.clone(),
+            last_at: Timestamp::MIN,
         };
         let tasks = vec![
             tokio::spawn(follow(raft.server_metrics(), progress.clone(), leadership_sender)),

@@ -21,6 +21,7 @@ use openraft::errors::ClientWriteError;
 use openraft::raft::ClientWriteResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::apply_thread::ApplyProgress;
 use super::leadership::Leadership;
 use super::queue::{Proposal, ProposalReceiver};
 use super::raft_types::{CallBack, Payload, Raft, TypeConfig};
@@ -55,7 +56,10 @@ pub struct Proposer {
     pub leadership: watch::Receiver<Leadership>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// The time of the last entry; the state's at first.
+    /// How far the state is applied, and the time of the last entry in it: that of another leader,
+    /// perhaps, whose clock was ahead.
+    pub progress: watch::Receiver<ApplyProgress>,
+    /// The time of the last entry made here.
     pub last_at: Timestamp,
 }
 
@@ -103,7 +107,8 @@ impl Proposer {
         parts: Vec<ProposalPart>,
         slot: OwnedSemaphorePermit,
     ) {
-        self.last_at = self.clock.now().max(self.last_at);
+        let applied_at = self.progress.borrow().at.unwrap_or(Timestamp::MIN);
+        self.last_at = self.clock.now().max(self.last_at).max(applied_at);
         let entry = Entry { at: self.last_at, commands };
         let bytes = encode_entry(&entry);
         let answer = CallBack::new(move |result| {

@@ -102,6 +102,7 @@ impl Desk {
             region: "global",
             watch_start: self.watch_start,
             now: self.now,
+            passed: self.now,
             horizon: self.now.saturating_add(self.ahead),
             seed: self.seed,
             decisions_max: self.decisions_max,

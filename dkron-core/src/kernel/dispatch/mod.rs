@@ -37,6 +37,7 @@ mod overlap;
 mod plan;
 #[cfg(test)]
 mod plan_test;
+mod present;
 mod random;
 mod retry;
 mod runnable;
@@ -51,6 +52,7 @@ pub use overdue::overdue;
 #[cfg(any(test, feature = "testing"))]
 pub use plan::Plan;
 pub use plan::{Circumstances, plan_due};
+pub use present::Present;
 pub use schedules::{Schedules, parse_schedule};
 pub use waiting::WaitingRows;
 pub use withdraw::must_withdraw;

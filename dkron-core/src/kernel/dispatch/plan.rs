@@ -6,6 +6,7 @@ use super::chain::Chain;
 use super::facts::{self, Facts};
 use super::job_fires::JobFires;
 use super::overlap::Overlap;
+use super::present::Present;
 use super::random::SplitMix64;
 use super::retry::Retries;
 use super::schedules::Schedules;
@@ -41,6 +42,8 @@ pub struct Circumstances<'a> {
     pub watch_start: Timestamp,
     /// The present instant.
     pub now: Timestamp,
+    /// The greatest instant that a clock in charge has shown: `now`, unless this one is behind.
+    pub passed: Timestamp,
     /// Rows due up to and including this instant are decided; not before `now`.
     pub horizon: Timestamp,
     /// Randomness for the choice of targets.
@@ -102,16 +105,19 @@ fn rows_to_decide(
     circumstances: &Circumstances<'_>,
     waiting: &WaitingRows,
 ) -> Result<Vec<DueRow>, TableError> {
-    let Circumstances { now, horizon, decisions_max, .. } = *circumstances;
+    let Circumstances { now, passed, horizon, decisions_max, .. } = *circumstances;
+    let present = Present { now, passed };
+    let end = present.scan_end(horizon);
+    let is_open = |row: &DueRow| present.is_due(row, horizon) && !waiting.holds(row, now);
     let step = decisions_max.max(ROWS_READ_MIN);
     let mut rows: Vec<DueRow> = Vec::new();
     let (mut after, mut walked) = (None, 0);
     loop {
-        let found = query::due_rows(view, after.as_ref(), horizon, step)?;
+        let found = query::due_rows(view, after.as_ref(), end, step)?;
         walked += found.len();
         let is_last = found.len() < step || walked >= DUE_ROWS_WALKED_MAX;
         after = found.last().cloned();
-        rows.extend(found.into_iter().filter(|row| !waiting.holds(row, now)));
+        rows.extend(found.into_iter().filter(is_open));
         if is_last || rows.len() >= decisions_max {
             return Ok(rows);
         }
@@ -272,12 +278,14 @@ impl<T: Tables> Planner<'_, T> {
     /// Decides one attempt of a job that may run: is it in time, is the way free, and where?
     fn decide_attempt(&mut self, facts: &Facts, row: &DueRow) -> Result<Decision, TableError> {
         let (job, fire) = (&facts.job, FireId::of_row(row));
-        let Circumstances { now, watch_start, seed, .. } = *self.circumstances;
+        let Circumstances { now, horizon, watch_start, seed, .. } = *self.circumstances;
         if runnable::is_too_late(job, row.at, now) {
             return Ok(Decision::Skip(SkipReason::TooLate));
         }
+        // What is due though its instant is yet to come has nothing to wait for.
+        let at = if row.at > horizon { now } else { row.at };
         if let Some(running) = self.overlap.in_the_way(self.view, job, fire)? {
-            return Ok(skip_from(row.at, now, SkipReason::Forbidden { running }));
+            return Ok(skip_from(at, now, SkipReason::Forbidden { running }));
         }
         let mut random = SplitMix64::for_fire(seed, &job.name, row.at);
         let (chosen, patience) = match &row.kind {
@@ -300,7 +308,7 @@ impl<T: Tables> Planner<'_, T> {
             }
             Err(wanted) => {
                 // After a restart of the whole cluster nodes come back one by one.
-                let until = row.at.max(watch_start).saturating_add(patience);
+                let until = at.max(watch_start).saturating_add(patience);
                 let until = until.max(watch_start.saturating_add(NODES_RETURN_MAX));
                 skip_from(until, now, SkipReason::NoCapableNode { wanted })
             }

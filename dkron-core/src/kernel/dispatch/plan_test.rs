@@ -230,6 +230,7 @@ fn a_view_that_cannot_be_read_is_an_error() {
         region: "global",
         watch_start: desk.watch_start,
         now: at("00:01:00"),
+        passed: at("00:01:00"),
         horizon: at("00:01:00"),
         seed: 1,
         decisions_max: 1,

@@ -67,8 +67,10 @@ fn command(execution: &Execution, ending: Ending, now: Timestamp) -> Command {
         job: execution.job.clone(),
         execution: execution.id.clone(),
         token: execution.token,
-        started_at: None,
-        finished_at: now.max(execution.started_at),
+        // It began no later than it ended: its beginning is that of the claim, perhaps by another
+        // clock or ahead of time.
+        started_at: Some(execution.started_at.min(now)),
+        finished_at: now,
         state,
         // Nobody else can say it: whoever looks at the execution sees a failure without a word.
         output: StoredOutput { bytes: why.into(), ..StoredOutput::default() },

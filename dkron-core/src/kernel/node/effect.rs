@@ -68,10 +68,11 @@ pub enum Observation {
         /// For how long.
         span: Duration,
     },
-    /// The clock was put back. Instants already decided are not decided again: schedules go on when
-    /// the clock reaches the instant at which it was put back.
+    /// The clock shows an instant before one that has passed: it was put back, or that of the
+    /// leader before was ahead. No job has an instant decided again: its schedule goes on when the
+    /// clock reaches the instant after the last one decided.
     ClockWentBack {
-        /// How far.
+        /// How far it is behind.
         span: Duration,
     },
     /// A round of decisions was made.

@@ -92,16 +92,24 @@ impl Engine {
             Course::Skipped(span) => {
                 effects.push(Effect::Note(Observation::TimeSkipped { span }));
                 if let Some(term) = &mut self.term {
-                    term.watch_from(self.clock.now());
+                    term.watch_from(now);
                 }
             }
+        }
+        if let Some(term) = &mut self.term {
+            term.watch_at(now);
         }
         let gone = match input {
             Input::Nodes(nodes) => self.nodes.replace(nodes),
             _ => Default::default(),
         };
         match input {
-            Input::Leading { seed } => self.term = Some(Term::new(seed, self.clock.now())),
+            Input::Leading { seed, last_entry_at } => {
+                if let Some(span) = self.clock.start_after(last_entry_at) {
+                    effects.push(Effect::Note(Observation::ClockWentBack { span }));
+                }
+                self.term = Some(Term::new(seed, now));
+            }
             Input::Following => self.term = None,
             Input::Draining => self.is_draining = true,
             _ => {}

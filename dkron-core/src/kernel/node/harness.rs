@@ -15,7 +15,7 @@ use crate::kernel::model::{
     NodeView, Skip,
 };
 use crate::kernel::state::{
-    Claim, Command, Entry, Envelope, Event, Fire, JobWrite, MemoryTables, Outcome, Report,
+    Claim, Command, DueRow, Entry, Envelope, Event, Fire, JobWrite, MemoryTables, Outcome, Report,
     StoredOutput, apply, query,
 };
 use crate::kernel::time::{Timestamp, Zone};
@@ -130,8 +130,8 @@ pub(super) struct World {
     elapsed: Duration,
     /// What the clock is ahead of real time, or behind it if negative, in nanoseconds.
     offset_ns: i64,
-    /// The greatest instant the clock has shown.
-    latest: Timestamp,
+    /// The time of the last entry: those of entries never go back.
+    last_entry_at: Timestamp,
     happenings: BTreeMap<(Duration, u64), Happening>,
     serial: u64,
     processes: BTreeMap<NodeName, Process>,
@@ -171,7 +171,7 @@ impl World {
             epoch: at(epoch),
             elapsed: Duration::ZERO,
             offset_ns: 0,
-            latest: Timestamp::MIN,
+            last_entry_at: Timestamp::MIN,
             happenings: BTreeMap::new(),
             serial: 0,
             processes: BTreeMap::new(),
@@ -241,8 +241,8 @@ impl World {
 
     /// Makes the engine lead: as it is, or anew.
     pub(super) fn lead(&mut self) {
-        let seed = self.dice.0;
-        self.step(Input::Leading { seed });
+        let (seed, last_entry_at) = (self.dice.0, self.last_entry_at);
+        self.step(Input::Leading { seed, last_entry_at });
     }
 
     /// Another leader takes over with an engine of its own. What was proposed is in the log, or it
@@ -344,6 +344,13 @@ impl World {
         self.run_for(at(instant).since(self.now()));
     }
 
+    /// Lets the next thing happen that is under way; the engine is told what it is told then.
+    pub(super) fn next_happening(&mut self) {
+        let key = *self.happenings.keys().next().unwrap();
+        self.elapsed = self.elapsed.max(key.0);
+        self.happen(key);
+    }
+
     fn happen(&mut self, key: (Duration, u64)) {
         match self.happenings.remove(&key).unwrap() {
             Happening::Commit { round, commands } => self.commit(round, &commands),
@@ -395,7 +402,8 @@ impl World {
         for commands in commands.chunks(COMMANDS_PER_ENTRY_MAX) {
             let envelope = |command: &Command| Envelope { request: None, command: command.clone() };
             let commands = commands.iter().map(envelope).collect();
-            let entry = Entry { at: self.now(), commands };
+            self.last_entry_at = self.last_entry_at.max(self.now());
+            let entry = Entry { at: self.last_entry_at, commands };
             outcomes.append(&mut apply(&mut self.tables, &entry, &mut events).unwrap());
         }
         self.record(&events);
@@ -424,7 +432,6 @@ impl World {
         self.steps += 1;
         let mut effects = Vec::new();
         let now = self.now();
-        self.latest = self.latest.max(now);
         self.engine.step(&self.tables, now, input, &mut effects).unwrap();
         for effect in effects {
             match effect {
@@ -433,10 +440,24 @@ impl World {
                     let commit = self.commit;
                     self.later(commit, Happening::Commit { round: Some(round), commands });
                 }
-                Effect::Start(claim) | Effect::StartAgain(claim) => self.start(claim),
+                Effect::Start(claim) => {
+                    self.check_instant(&claim);
+                    self.start(claim);
+                }
+                Effect::StartAgain(claim) => self.start(claim),
                 Effect::CancelRun { job, execution, token } => self.cancel(&job, execution, token),
                 Effect::Note(observation) => self.notes.push(observation),
             }
+        }
+    }
+
+    /// Checks that the clock shows, but for the time the node waits, the instant of a fire.
+    fn check_instant(&self, claim: &Claim) {
+        let execution = &claim.execution;
+        if execution.cause == Cause::Schedule && execution.attempt == 1 {
+            let (job, id) = (&execution.job, &execution.id);
+            let handed_until = self.now().saturating_add(self.start_ahead);
+            assert!(execution.fire_time <= handed_until, "{job} {id} starts before its instant");
         }
     }
 
@@ -445,7 +466,7 @@ impl World {
         let now = self.now();
         let execution = claim.execution;
         let (job, id) = (execution.job.clone(), execution.id.clone());
-        let handed_until = self.latest.saturating_add(self.start_ahead);
+        let handed_until = now.saturating_add(self.start_ahead);
         assert!(claim.start_at <= handed_until, "{job} {id} handed out long before its instant");
         // The process waits for the instant.
         let now = now.max(claim.start_at.min(now.saturating_add(self.start_ahead)));
@@ -535,6 +556,10 @@ impl World {
 
     pub(super) fn status(&self, job: &str) -> JobStatus {
         query::status(&self.tables, &name(job)).unwrap().unwrap()
+    }
+
+    pub(super) fn due_of(&self, job: &str) -> Vec<DueRow> {
+        query::waiting(&self.tables, &name(job)).unwrap()
     }
 
     /// The instants of the fires of `job` that were started, in order, as texts.

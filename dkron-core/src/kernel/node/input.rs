@@ -2,6 +2,7 @@
 
 use crate::kernel::model::NodeView;
 use crate::kernel::state::{Event, Outcome};
+use crate::kernel::time::Timestamp;
 
 /// One piece of news for [`Engine::step`](super::Engine::step).
 ///
@@ -19,6 +20,9 @@ pub enum Input<'a> {
     Leading {
         /// Randomness for the choice of targets during this term.
         seed: u64,
+        /// The greatest time of all entries of the log; [`Timestamp::MIN`] if there is none. What
+        /// had passed then has passed for this leader too, whatever its clock shows.
+        last_entry_at: Timestamp,
     },
     /// This node does not lead (any more): nothing is proposed or started until it leads again.
     Following,

@@ -73,10 +73,19 @@ fn random_job(dice: &mut Dice, number: u64, now: Timestamp) -> Job {
 /// Something goes wrong, or time passes.
 fn happen(world: &mut World, dice: &mut Dice) {
     let span = S * dice.below(30) as u32 + MS * dice.below(1_000) as u32;
-    match dice.below(12) {
+    match dice.below(13) {
         0 => world.crash(span * 60),
         1 => world.crash(span / 10),
-        2 | 3 => world.change_leader(),
+        2 => {
+            // The machine comes back with a clock that was put back.
+            world.put_clock(-(dice.below(300) as i64));
+            world.crash(span / 10);
+        }
+        3 => {
+            // The clocks of two servers are never quite the same.
+            world.put_clock(dice.below(60) as i64 - 30);
+            world.change_leader();
+        }
         4 => world.stand_still(span * 20),
         5 => world.put_clock(dice.below(3_000) as i64),
         6 => {
@@ -90,7 +99,8 @@ fn happen(world: &mut World, dice: &mut Dice) {
             let instance = world.serial_instance;
             world.add_node("n2", instance);
         }
-        9 => {
+        9 => world.change_leader(),
+        10 => {
             (world.lost_proposals, world.lost_answers) = (dice.below(40), dice.below(40));
         }
         _ => {}

@@ -77,7 +77,7 @@ impl Term {
         last_round: &mut u64,
     ) -> Result<(), TableError> {
         self.open_round_of_ends(scene, last_round);
-        if self.rounds.may_open(scene.clock.shown()) {
+        if self.rounds.may_open(scene.now()) {
             let commands = self.plan(scene)?;
             self.propose(scene, last_round, commands, Vec::new());
         }
@@ -86,7 +86,7 @@ impl Term {
 
     /// Proposes the ends that there are to propose, unless a round is open or a pause is on.
     pub(super) fn open_round_of_ends<T>(&mut self, scene: &mut Scene<'_, T>, last_round: &mut u64) {
-        if !self.rounds.may_open(scene.clock.shown()) {
+        if !self.rounds.may_open(scene.now()) {
             return;
         }
         let (commands, ends) = self.closing.commands(scene.now(), FIRES_PER_ROUND_MAX);
@@ -111,7 +111,7 @@ impl Term {
             number: *last_round,
             commands: commands.len(),
             ends,
-            opened_at: scene.clock.shown(),
+            opened_at: scene.now(),
         });
         scene.effects.push(Effect::Propose { round: *last_round, commands });
     }
@@ -129,7 +129,7 @@ impl Term {
         let room = self.room(scene)?;
         if room == 0 {
             // What is due stays due: it falls due while somebody watches, so it is not missed.
-            self.rounds.pause = Some(Pause { from: scene.clock.shown(), span: OVERLOAD_PAUSE });
+            self.rounds.pause = Some(Pause { from: scene.now(), span: OVERLOAD_PAUSE });
             return Ok(Vec::new());
         }
         let circumstances = Circumstances {
@@ -137,6 +137,7 @@ impl Term {
             region: scene.region,
             watch_start: self.watch_start,
             now,
+            passed: scene.clock.passed(),
             horizon,
             seed: self.seed,
             decisions_max: FIRES_PER_ROUND_MAX.min(room),
@@ -151,7 +152,7 @@ impl Term {
         }
         if is_idle {
             // Nothing to decide, yet something is due: look again, but not at once.
-            self.rounds.pause = Some(Pause { from: scene.clock.shown(), span: PAUSE_MAX });
+            self.rounds.pause = Some(Pause { from: scene.now(), span: PAUSE_MAX });
             return Ok(Vec::new());
         }
         if !plan.fires.is_empty() {
@@ -197,7 +198,7 @@ impl Term {
         round: u64,
         answer: Answer<'_>,
     ) -> Result<(), TableError> {
-        let shown = scene.clock.shown();
+        let shown = scene.now();
         let Some(open) = self.rounds.open.take_if(|open| open.number == round) else {
             return Ok(());
         };
@@ -232,7 +233,7 @@ impl Term {
     /// pause before ends are proposed is over.
     pub(super) fn wakeup_to_drain<T>(&self, scene: &Scene<'_, T>) -> Option<Timestamp> {
         let start = self.claims.first_at().map(|start_at| scene.wake_to_start(start_at));
-        let pause = self.rounds.pause_end(scene.clock.shown());
+        let pause = self.rounds.pause_end(scene.now());
         start.into_iter().chain(pause.filter(|_| !self.closing.is_empty())).min()
     }
 
@@ -241,7 +242,7 @@ impl Term {
         &mut self,
         scene: &Scene<'_, T>,
     ) -> Result<Timestamp, TableError> {
-        let (clock, shown) = (scene.clock, scene.clock.shown());
+        let (clock, shown) = (scene.clock, scene.now());
         let mut wakeup = shown.saturating_add(WAKE_UP_MAX);
         if let Some(start_at) = self.claims.first_at() {
             wakeup = wakeup.min(scene.wake_to_start(start_at));
@@ -265,27 +266,34 @@ impl Term {
         Ok(wakeup)
     }
 
-    /// Returns the instant of the first due row that does not wait.
+    /// Returns when the first due row that does not wait is due, by what the clock shows.
     fn first_open_row<T: Tables>(
         &self,
         scene: &Scene<'_, T>,
     ) -> Result<Option<Timestamp>, TableError> {
-        let now = scene.now();
+        let (now, present) = (scene.now(), scene.clock.present());
         let (mut after, mut walked, mut limit): (Option<DueRow>, _, _) = (None, 0, 1);
+        let mut first = None;
         while walked < DUE_ROWS_WALKED_MAX {
             let rows = query::due_rows(scene.view, after.as_ref(), Timestamp::MAX, limit)?;
-            if let Some(row) = rows.iter().find(|row| !self.waiting.holds(row, now)) {
-                return Ok(Some(row.at));
+            for row in rows.iter().filter(|row| !self.waiting.holds(row, now)) {
+                if present.is_due(row, now) {
+                    return Ok(Some(row.at.min(now)));
+                }
+                first = first.or(Some(row.at));
+                if row.at > present.scan_end(now) {
+                    return Ok(first);
+                }
             }
             if rows.len() < limit {
-                return Ok(None);
+                return Ok(first);
             }
             walked += rows.len();
             after = rows.into_iter().next_back();
             limit = FIRES_PER_ROUND_MAX;
         }
         // Nobody looked further: as if the next one were due when the last one was.
-        Ok(after.map(|row| row.at))
+        Ok(first.or(after.map(|row| row.at)))
     }
 
     /// Returns how long ahead of `at` to decide the fires that are due then.
@@ -300,7 +308,7 @@ impl Term {
             return Ok(LOOK_AHEAD_MAX);
         }
         let is_fresh =
-            |burst: &Burst| burst.at == at && now.since(burst.counted_at) < BURST_RECOUNT;
+            |burst: &Burst| burst.at == at && is_within(burst.counted_at, BURST_RECOUNT, now);
         let burst = match self.rounds.burst.filter(is_fresh) {
             Some(burst) => burst,
             None => {
@@ -327,7 +335,7 @@ impl Rounds {
 
     /// Returns when the pause that is on ends. A clock that was put back ends it.
     fn pause_end(&self, shown: Timestamp) -> Option<Timestamp> {
-        let is_on = |pause: &Pause| pause.from <= shown && shown.since(pause.from) < pause.span;
+        let is_on = |pause: &Pause| is_within(pause.from, pause.span, shown);
         self.pause.filter(is_on).map(|pause| pause.from.saturating_add(pause.span))
     }
 
@@ -337,6 +345,11 @@ impl Rounds {
         self.pause = Some(Pause { from: shown, span });
         span
     }
+}
+
+/// Returns whether less than `span` has passed since `from`; not so if the clock was put back.
+fn is_within(from: Timestamp, span: Duration, now: Timestamp) -> bool {
+    from <= now && now.since(from) < span
 }
 
 fn planned(fires: &[Fire], now: Timestamp) -> Observation {

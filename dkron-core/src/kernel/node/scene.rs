@@ -24,7 +24,7 @@ pub(super) struct Scene<'a, T> {
 }
 
 impl<T> Scene<'_, T> {
-    /// Returns the time for decisions.
+    /// Returns what the clock shows.
     pub(super) const fn now(&self) -> Timestamp {
         self.clock.now()
     }

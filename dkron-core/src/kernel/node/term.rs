@@ -65,6 +65,12 @@ impl Term {
         self.watch_start = now;
     }
 
+    /// Notes that somebody watches at `now`: a clock that was put back shows again what is not
+    /// missed when it comes.
+    pub(super) fn watch_at(&mut self, now: Timestamp) {
+        self.watch_start = self.watch_start.min(now);
+    }
+
     /// Reads what is running, once the living nodes are known.
     pub(super) fn take_seat<T: Tables>(
         &mut self,
@@ -91,7 +97,11 @@ impl Term {
                 jobs = BTreeMap::from([(execution.job.clone(), (Arc::new(job), revision))]);
             }
             if let Some((job, revision)) = jobs.get(&execution.job) {
-                let start_at = due_at(&execution);
+                let mut start_at = due_at(&execution);
+                if start_at <= scene.clock.passed() || waits_for_nothing(&execution) {
+                    // Its instant has come: a leader before saw that.
+                    start_at = start_at.min(scene.now());
+                }
                 let (job, revision) = (Arc::clone(job), *revision);
                 claims.push(Claim { execution, job, revision, start_at });
             }
@@ -173,8 +183,9 @@ impl Term {
             return;
         }
         let mut claim = claim.clone();
-        if execution.cause == Cause::Manual && execution.attempt == 1 {
-            // Somebody waits for it, and the clock of the server that took it may be ahead.
+        if waits_for_nothing(execution) {
+            // The clock may be behind that of the server that took the request, or behind the time
+            // of the entry.
             claim.start_at = claim.start_at.min(scene.now());
         }
         self.claims.add(claim, true);
@@ -259,6 +270,11 @@ impl Term {
 /// Returns when an attempt is due: what its identity says.
 fn due_at(execution: &Execution) -> Timestamp {
     Timestamp::from_unix_ns(i64::try_from(execution.id.due_ns).unwrap_or(i64::MAX))
+}
+
+/// Returns whether an attempt starts as soon as it is claimed, whatever its identity says.
+fn waits_for_nothing(execution: &Execution) -> bool {
+    execution.cause != Cause::Schedule && execution.attempt == 1
 }
 
 fn cancel_run(execution: &Execution) -> Effect {
