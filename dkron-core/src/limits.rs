@@ -47,12 +47,13 @@ pub const HANDLER_QUEUE_MAX: usize = 4_096;
 /// are claimed: what is due stays due and starts later, and a run by hand is refused.
 pub const RUNS_MAX: usize = 1 << 16;
 
-/// Commands of `shell` jobs that run at once on a node unless its configuration says otherwise, or
-/// a third of the files that the process may open if that is less; further ones wait for a place.
+/// Commands of `shell` jobs that run at once on a node, unless its configuration says otherwise or
+/// the files that the process may open suffice for fewer (56 if it may open 1,024); further ones
+/// wait for a place.
 pub const SHELL_RUNS_DEFAULT: usize = 1_024;
 
-/// Requests of `http` jobs that go on at once on a node, or a third of the files that the process
-/// may open if that is less; further ones wait for a place.
+/// Requests of `http` jobs that go on at once on a node, unless the files that the process may open
+/// suffice for fewer (74 if it may open 1,024); further ones wait for a place.
 pub const HTTP_RUNS_MAX: usize = 4_096;
 
 /// Redirects that an HTTP job follows (Dkron's figure).
@@ -215,9 +216,13 @@ pub const EVENTS_BEHIND_MAX: usize = 4_096;
 /// Largest body of a job that the HTTP API takes, in bytes: a job of [`JOB_BYTES_MAX`], escaped.
 pub const HTTP_JOB_BODY_BYTES_MAX: usize = 4 << 20;
 
-/// Connections that the HTTP API holds at a time, or half of the files that the process may open if
-/// that is less; further ones wait.
-pub const HTTP_CONNECTIONS_MAX: u64 = 16_384;
+/// Connections that the HTTP API holds at a time, unless the files that the process may open
+/// suffice for fewer (224 if it may open 1,024); further ones wait.
+pub const HTTP_CONNECTIONS_MAX: usize = 16_384;
+
+/// Files that a daemon lets itself open, where its hard limit permits more: what Linux permits a
+/// process unless it is told otherwise.
+pub const OPEN_FILES_MAX: u64 = 1 << 20;
 
 /// How long the HTTP API waits for the head of a request, also on a connection that is kept open
 /// after an answer.

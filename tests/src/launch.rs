@@ -20,7 +20,7 @@ pub struct Launch {
     data_dir: PathBuf,
     args: Vec<String>,
     variables: Vec<(String, String)>,
-    wrapper: Vec<&'static str>,
+    wrapper: Vec<String>,
 }
 
 impl Launch {
@@ -53,13 +53,22 @@ impl Launch {
     /// [`Daemon::pid`] is then the process around it.
     #[must_use]
     pub fn as_first_process(mut self) -> Option<Self> {
-        self.wrapper = vec!["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+        let mut wrapper = vec!["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
         if !nix::unistd::geteuid().is_root() {
-            self.wrapper.extend(["--user", "--map-root-user"]);
+            wrapper.extend(["--user", "--map-root-user"]);
         }
+        self.wrapper = wrapper.into_iter().map(str::to_owned).collect();
         let (program, args) = self.wrapper.split_first()?;
         let tried = Command::new(program).args(args).arg("true").stderr(Stdio::null()).status();
         tried.is_ok_and(|status| status.success()).then_some(self)
+    }
+
+    /// Has a shell run `line` first, which then becomes the daemon: for what a process hands on.
+    #[must_use]
+    pub fn prepared_by(mut self, line: &str) -> Self {
+        let script = format!("{line} && exec \"$0\" \"$@\"");
+        self.wrapper = vec!["sh".to_owned(), "-c".to_owned(), script];
+        self
     }
 
     /// Starts it and waits until it can commit a write.

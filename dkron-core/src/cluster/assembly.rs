@@ -14,7 +14,7 @@ use super::config::DataLocation;
 use super::owned::NodeRuntime;
 use crate::adapters::consensus::{Consensus, ConsensusConfig, EntryEvents};
 use crate::adapters::executor::{
-    ExecutorSet, HandlerRegistry, HttpExecutor, ShellExecutor, runs_within_files,
+    ExecutorSet, FileShares, HandlerRegistry, HttpExecutor, ShellExecutor,
 };
 use crate::adapters::storage::{DataDirConfig, Storage};
 use crate::driver::{Courier, CourierParts, Runs};
@@ -84,7 +84,7 @@ pub(super) fn start_courier(
 ) -> (Arc<Runs>, Arc<Courier>) {
     let (sender, incoming) = mpsc::unbounded_channel();
     let (clock, handle) = (Arc::clone(clock), workers.handle().clone());
-    let runs = Runs::new(Arc::new(executors(handlers)), clock, handle, sender);
+    let runs = Runs::new(Arc::new(executors(config, handlers)), clock, handle, sender);
     let runs = Arc::new(with_places(runs, config.shell_runs));
     let parts = CourierParts {
         log: Arc::clone(consensus) as Arc<_>,
@@ -98,14 +98,24 @@ pub(super) fn start_courier(
 
 /// Bounds the runs that use what the whole machine shares: processes, connections.
 fn with_places(runs: Runs, commands_max: Option<usize>) -> Runs {
-    let commands = commands_max.unwrap_or_else(|| runs_within_files(SHELL_RUNS_DEFAULT));
-    runs.with_places("shell", commands).with_places("http", runs_within_files(HTTP_RUNS_MAX))
+    let shares = FileShares::of_this_process();
+    let commands = commands_max.unwrap_or(SHELL_RUNS_DEFAULT.min(shares.commands));
+    if commands > shares.commands {
+        tracing::warn!(
+            shell_runs = commands,
+            files_suffice_for = shares.commands,
+            "more commands may run at once than this process may open files for; raise its limit \
+             of open files"
+        );
+    }
+    runs.with_places("shell", commands).with_places("http", HTTP_RUNS_MAX.min(shares.requests))
 }
 
 /// Returns what this node can run.
-fn executors(handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
+fn executors(config: &Config, handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
+    let shell = ShellExecutor::new().with_open_files(config.shell_open_files);
     ExecutorSet::new()
-        .with("shell", Arc::new(ShellExecutor::new()))
+        .with("shell", Arc::new(shell))
         .with("http", Arc::new(HttpExecutor::new()))
         .with("handler", Arc::clone(handlers) as Arc<_>)
 }

@@ -46,6 +46,7 @@ pub struct Config {
     pub(crate) worker_threads: usize,
     pub(crate) handler_threads: usize,
     pub(crate) shell_runs: Option<usize>,
+    pub(crate) shell_open_files: Option<u64>,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) allow_network_storage: bool,
 }
@@ -80,6 +81,7 @@ impl Config {
             worker_threads: 2,
             handler_threads: 16,
             shell_runs: None,
+            shell_open_files: None,
             shutdown_timeout: Duration::from_secs(10),
             allow_network_storage: false,
         }
@@ -160,11 +162,24 @@ impl Config {
     ///
     /// Further ones wait for a place, in the order of their claims, and are counted by
     /// [`Health::waiting`](crate::Health::waiting). Default
-    /// [`limits::SHELL_RUNS_DEFAULT`](crate::limits::SHELL_RUNS_DEFAULT), or a third of the files
-    /// that the process may open if that is less.
+    /// [`limits::SHELL_RUNS_DEFAULT`](crate::limits::SHELL_RUNS_DEFAULT), or as many as the files
+    /// that the process may open suffice for if that is less: 56 with a soft limit of 1,024. A
+    /// number that is set here is kept, with a warning in the log if there are too few files.
     #[must_use]
     pub fn shell_runs(mut self, runs: usize) -> Self {
         self.shell_runs = Some(runs);
+        self
+    }
+
+    /// Sets how many files commands of `shell` jobs may open: the soft limit that they start with.
+    /// 1 or more; above the hard limit of this process it is that.
+    ///
+    /// For a program that has raised its own limit: commands should get the one it was started
+    /// with, for some misbehave with a large one. Default: the limit that the program has when a
+    /// command starts.
+    #[must_use]
+    pub fn shell_open_files(mut self, files: u64) -> Self {
+        self.shell_open_files = Some(files);
         self
     }
 
@@ -214,6 +229,9 @@ impl Config {
         }
         if let Some(runs) = self.shell_runs.filter(|runs| !(1..=RUNS_MAX).contains(runs)) {
             faults.add("shell_runs", runs, format!("must be between 1 and {RUNS_MAX}"));
+        }
+        if self.shell_open_files == Some(0) {
+            faults.add("shell_open_files", 0, "must be at least 1");
         }
         if self.region.is_empty() {
             faults.add("region", "", "must not be empty");
@@ -326,6 +344,7 @@ mod tests {
         }
         check(config().shell_runs(0), "shell_runs");
         check(config().shell_runs(RUNS_MAX + 1), "shell_runs");
+        check(config().shell_open_files(0), "shell_open_files");
         check(config().tag("", "x"), "must have a name");
         check(config().tag("k", "x".repeat(JOB_TEXT_BYTES_MAX + 1)), "bytes");
         check(config().shutdown_timeout(Duration::MAX), "shutdown_timeout");

@@ -1,5 +1,5 @@
-//! The host process is left as it was: no signal handler, no logger, no panic hook; fork is
-//! refused.
+//! The host process is left as it was: no signal handler, no logger, no panic hook, no limit of
+//! another height; fork is refused.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -112,6 +112,20 @@ fn signals_keep_their_meaning() {
     live_a_little("signals");
 
     assert_eq!(masks(), before);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_limits_of_the_process_stay() {
+    if !is_played() {
+        return play("host::the_limits_of_the_process_stay", "limits");
+    }
+    let limits = || std::fs::read_to_string("/proc/self/limits").unwrap();
+    let before = limits();
+
+    live_a_little("limits");
+
+    assert_eq!(limits(), before);
 }
 
 #[test]

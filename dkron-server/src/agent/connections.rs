@@ -1,4 +1,4 @@
-//! How many connections the API holds at a time: so many that jobs are left the files they need.
+//! How many connections the API holds at a time: its share of the files that the process may open.
 //!
 //! Each connection is an open file, and so is each pipe of a job. Who opens connections without
 //! end keeps others from the API, but no job from running: those beyond the bound are left in the
@@ -11,16 +11,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::serve::Listener;
+use dkron_core::FileShares;
 use dkron_core::limits::HTTP_CONNECTIONS_MAX;
-use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Of the files that the process may open, the part that connections may take.
-const FILES_DIVISOR: u64 = 2;
-/// How many are held at least, however few.
-const CONNECTIONS_MIN: u64 = 16;
 
 /// A listener that holds a bounded number of connections.
 pub(super) struct BoundedListener {
@@ -43,9 +38,7 @@ impl BoundedListener {
 
 /// Returns how many connections this process can afford.
 pub(super) fn affordable() -> usize {
-    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
-    let connections = (files / FILES_DIVISOR).clamp(CONNECTIONS_MIN, HTTP_CONNECTIONS_MAX);
-    usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS)
+    FileShares::of_this_process().connections.min(HTTP_CONNECTIONS_MAX)
 }
 
 impl Listener for BoundedListener {
@@ -131,16 +124,5 @@ mod tests {
 
         drop(first);
         tokio::time::timeout(BOUND, listener.accept()).await.expect("there is a place again");
-    }
-
-    #[test]
-    fn connections_leave_files_for_others() {
-        let (files, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        let affordable = affordable() as u64;
-        assert!((CONNECTIONS_MIN..=HTTP_CONNECTIONS_MAX).contains(&affordable), "{affordable}");
-        assert!(
-            affordable <= files / 2 || affordable == CONNECTIONS_MIN,
-            "{affordable} of {files}"
-        );
     }
 }

@@ -1,7 +1,7 @@
 //! The life of a daemon process: start, serve, stop in good order.
 //!
-//! Everything that belongs to a process and not to a library is here: the logger, the signals, the
-//! orphans of process 1, the exit code.
+//! Everything that belongs to a process and not to a library is here: the logger, the limit of open
+//! files, the signals, the orphans of process 1, the exit code.
 //!
 //! # Where to begin reading
 //!
@@ -12,6 +12,7 @@
 mod connections;
 mod http;
 mod log;
+mod open_files;
 mod signals;
 mod summary;
 
@@ -41,6 +42,8 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 /// Exit codes: 0 after a stop in good order, 1 otherwise.
 pub(crate) fn run(settings: Settings) -> ExitCode {
     log::install(settings.log_level);
+    // Before anybody asks how many files there are to share.
+    let open_files = open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(HTTP_THREADS)
         .thread_name("dkron-http")
@@ -48,7 +51,7 @@ pub(crate) fn run(settings: Settings) -> ExitCode {
         .build();
     let lived = match runtime {
         Ok(runtime) => {
-            let lived = runtime.block_on(live(&settings));
+            let lived = runtime.block_on(live(&settings, open_files));
             // What still runs has had its time.
             runtime.shutdown_background();
             lived
@@ -65,7 +68,9 @@ pub(crate) fn run(settings: Settings) -> ExitCode {
 }
 
 /// Starts the node, serves until somebody wishes otherwise, stops it.
-async fn live(settings: &Settings) -> Result<(), String> {
+///
+/// `open_files` is the limit that commands get, unless they get this process's.
+async fn live(settings: &Settings, open_files: Option<u64>) -> Result<(), String> {
     for remark in &settings.remarks {
         tracing::warn!("config: {remark}");
     }
@@ -81,7 +86,7 @@ async fn live(settings: &Settings) -> Result<(), String> {
     let http = HttpServer::bind(&settings.http_address).await?;
     tracing::info!(node = %settings.node_name, "agent: Dkron agent starting");
     let cluster = tokio::select! {
-        started = start_node(settings) => started.map_err(|error| error.report())?,
+        started = start_node(settings, open_files) => started.map_err(|error| error.report())?,
         // What is on disk is whole at any instant; the end of the process ends the start.
         wish = signals.next() => return Err(format!("{wish} during the start: ended at once")),
     };
@@ -124,7 +129,7 @@ const NOT_A_SERVER: &str = "an agent without --server needs servers to join, and
                             available in this version; start a node of its own with: dkron agent \
                             --server --bootstrap-expect=1";
 
-async fn start_node(settings: &Settings) -> Result<Cluster, Error> {
+async fn start_node(settings: &Settings, open_files: Option<u64>) -> Result<Cluster, Error> {
     let mut config = Config::new(&settings.node_name)
         .data_dir(&settings.data_dir)
         .region(&settings.region)
@@ -133,6 +138,9 @@ async fn start_node(settings: &Settings) -> Result<Cluster, Error> {
         .shutdown_timeout(settings.shutdown_timeout);
     if let Some(runs) = settings.shell_runs {
         config = config.shell_runs(runs);
+    }
+    if let Some(files) = open_files {
+        config = config.shell_open_files(files);
     }
     // As in Dkron, what a node says of itself wins silently over what a file says of it.
     let is_own = |key: &String| !Config::RESERVED_TAGS.contains(&key.as_str());

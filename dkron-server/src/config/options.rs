@@ -203,7 +203,7 @@ pub const OPTIONS: [Opt; 49] = [
         "shell-runs",
         OptKind::Number,
         "0",
-        "Commands that run at once, further ones wait; 0 = 1024, or a third of the open files",
+        "Commands that run at once, further ones wait; 0 = 1024, or fewer for want of files",
     ),
     works(
         "shutdown-timeout",

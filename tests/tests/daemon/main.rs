@@ -6,6 +6,7 @@ mod first_process;
 mod getting_started;
 mod hostile;
 mod kill_9;
+mod open_files;
 mod restore;
 mod schedule;
 mod shutdown;

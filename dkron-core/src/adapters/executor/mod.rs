@@ -31,7 +31,7 @@ mod set;
 mod shell;
 mod system_error;
 
-pub(crate) use files::runs_within_files;
+pub use files::FileShares;
 pub use handler::HandlerContext;
 pub(crate) use handler::HandlerRegistry;
 pub(crate) use http::HttpExecutor;

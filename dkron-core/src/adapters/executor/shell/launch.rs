@@ -10,6 +10,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::config::ShellConfig;
 use super::environment;
 use super::identity::Identity;
+use super::open_files;
 use super::program::find_program;
 use crate::adapters::executor::error_text;
 use crate::adapters::executor::process::{OwnedChild, ProcessTree};
@@ -29,7 +30,8 @@ pub(super) struct Launched {
     pub(super) input: Option<ChildStdin>,
 }
 
-/// Starts a command.
+/// Starts a command as `identity`, or as this process; it may open `open_files` files, or as many
+/// as this process.
 ///
 /// # Errors
 ///
@@ -37,6 +39,7 @@ pub(super) struct Launched {
 pub(super) fn launch(
     config: &ShellConfig,
     identity: Option<Identity>,
+    open_files: Option<u64>,
     context: &RunContext,
 ) -> Result<Launched, String> {
     let program = find_program(&config.program, std::env::var_os("PATH").as_deref())?;
@@ -59,6 +62,9 @@ pub(super) fn launch(
     ));
     if let Some(identity) = identity {
         command.uid(identity.uid.as_raw()).gid(identity.gid.as_raw());
+    }
+    if let Some(files) = open_files {
+        open_files::limit(&mut command, files).map_err(|error| start_error(&error))?;
     }
     let mut child = command.spawn().map_err(|error| start_error(&error))?;
     // It holds the writing ends of the pipe, which must be the child's alone.

@@ -31,6 +31,7 @@ mod environment;
 mod exit;
 mod identity;
 mod launch;
+mod open_files;
 mod program;
 mod run;
 #[cfg(test)]
@@ -48,6 +49,7 @@ use crate::ports::{ExecutorPort, RunContext, RunFuture};
 #[derive(Default)]
 pub(crate) struct ShellExecutor {
     scanner: Arc<ProcessScanner>,
+    open_files: Option<u64>,
 }
 
 impl ShellExecutor {
@@ -55,10 +57,17 @@ impl ShellExecutor {
     pub(crate) fn new() -> Self {
         Self::default()
     }
+
+    /// Lets commands open so many files (their soft limit), or as many as their hard limit allows;
+    /// without a number as many as this process.
+    #[must_use]
+    pub(crate) fn with_open_files(self, open_files: Option<u64>) -> Self {
+        Self { open_files, ..self }
+    }
 }
 
 impl ExecutorPort for ShellExecutor {
     fn run(&self, context: RunContext) -> RunFuture {
-        Box::pin(run::run(context, Arc::clone(&self.scanner)))
+        Box::pin(run::run(context, Arc::clone(&self.scanner), self.open_files))
     }
 }

@@ -38,7 +38,13 @@ enum Stop {
 }
 
 /// Runs a command to its end.
-pub(super) async fn run(context: RunContext, scanner: Arc<ProcessScanner>) -> RunEnd {
+///
+/// It may open `open_files` files, or as many as this process.
+pub(super) async fn run(
+    context: RunContext,
+    scanner: Arc<ProcessScanner>,
+    open_files: Option<u64>,
+) -> RunEnd {
     if context.cancel.is_cancelled() {
         return RunEnd::cancelled("before it started");
     }
@@ -46,7 +52,7 @@ pub(super) async fn run(context: RunContext, scanner: Arc<ProcessScanner>) -> Ru
         Ok(config) => config,
         Err(text) => return RunEnd::failed(text),
     };
-    match start(config, context.clone()).await {
+    match start(config, context.clone(), open_files).await {
         Ok((launched, config)) => supervise(launched, config, &context, &scanner).await,
         Err(text) => RunEnd::failed(text),
     }
@@ -57,10 +63,11 @@ pub(super) async fn run(context: RunContext, scanner: Arc<ProcessScanner>) -> Ru
 async fn start(
     config: ShellConfig,
     context: RunContext,
+    open_files: Option<u64>,
 ) -> Result<(Launched, ShellConfig), String> {
     let started = spawn_blocking(move || {
         let identity = config.su.as_deref().map(Identity::look_up).transpose()?;
-        Ok((launch(&config, identity, &context)?, config))
+        Ok((launch(&config, identity, open_files, &context)?, config))
     });
     started.await.unwrap_or_else(|error| Err(format!("start a command: {error}")))
 }

@@ -1,0 +1,55 @@
+//! The limit of open files: the daemon's own is raised, its commands have the one it was given.
+
+use std::fs;
+use std::time::Duration;
+
+use dkron_core::limits::OPEN_FILES_MAX;
+use dkron_e2e::daemon::Daemon;
+use serde_json::json;
+
+const END_BOUND: Duration = Duration::from_secs(30);
+
+/// Returns the soft and the hard limit of open files of a process; above all numbers if there is
+/// none.
+fn limits_of(process: &str) -> (u64, u64) {
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let mut numbers = line.split_whitespace().map(|word| word.parse().unwrap_or(u64::MAX));
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// Runs a job by hand and returns its output.
+fn output_of(daemon: &Daemon, job: &str, settings: serde_json::Value) -> String {
+    let body = json!({"name": job, "schedule": "@manually", "executor": "shell",
+                      "executor_config": settings});
+    let mut http = daemon.http();
+    assert_eq!(http.post("/v1/jobs", body.to_string()).unwrap().status, 201);
+    http.post(&format!("/v1/jobs/{job}"), "").unwrap();
+    let executions = http.get(&format!("/v1/jobs/{job}/executions")).unwrap().json();
+    assert_eq!(executions[0]["success"], true, "{executions}");
+    executions[0]["output"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Goal: a daemon may open what it is permitted to, and its commands what they always could.
+/// Method: daemons that are started with a low soft limit, and with a hard one as low.
+#[test]
+fn a_daemon_raises_its_limit_of_open_files_and_its_commands_start_with_the_one_before() {
+    let (_, hard) = limits_of("self");
+    let check = |prepare: &str, own: (u64, u64), of_commands: u64| {
+        let folder = tempfile::tempdir().unwrap();
+        let daemon = Daemon::at(folder.path()).prepared_by(prepare).start();
+
+        let settings = json!({"command": "ulimit -Sn", "shell": "true"});
+        let of_a_shell = output_of(&daemon, "shell", settings);
+        let settings = json!({"command": "sh -c 'ulimit -Sn'"});
+        let of_a_program = output_of(&daemon, "program", settings);
+
+        assert_eq!(limits_of(&daemon.pid().to_string()), own, "{prepare}");
+        assert_eq!(of_a_shell, format!("{of_commands}\n"), "{prepare}");
+        assert_eq!(of_a_program, format!("{of_commands}\n"), "{prepare}");
+        daemon.terminate(END_BOUND);
+    };
+
+    check("ulimit -Sn 256", (hard.min(OPEN_FILES_MAX).max(256), hard), 256);
+    check("ulimit -n 512", (512, 512), 512);
+}
