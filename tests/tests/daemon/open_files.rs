@@ -50,6 +50,6 @@ fn a_daemon_raises_its_limit_of_open_files_and_its_commands_start_with_the_one_b
         daemon.terminate(END_BOUND);
     };
 
-    check("ulimit -Sn 256", (hard.min(OPEN_FILES_MAX).max(256), hard), 256);
+    check("ulimit -Sn 256", (hard.clamp(256, OPEN_FILES_MAX), hard), 256);
     check("ulimit -n 512", (512, 512), 512);
 }
