@@ -7,6 +7,7 @@
 use std::io;
 
 use dkron_core::limits::OPEN_FILES_MAX;
+use dkron_core::{Error, ErrorKind};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Raises the soft limit of this process to its hard limit, or to [`OPEN_FILES_MAX`], and returns
@@ -22,7 +23,9 @@ pub(super) fn raise() -> Option<u64> {
             Some(from)
         }
         Err(error) => {
-            tracing::warn!(%error, "agent: the limit of open files cannot be raised");
+            let error = Error::new(ErrorKind::LimitExceeded, "raise the limit of open files")
+                .with_source(error);
+            tracing::warn!(error = error.report(), "agent: the limit of open files stays");
             None
         }
     }
