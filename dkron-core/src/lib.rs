@@ -44,12 +44,12 @@ mod driver;
 #[cfg(feature = "runtime")]
 mod ports;
 
-#[cfg(feature = "runtime")]
-pub use adapters::executor::HandlerContext;
 /// The shares of the files, for the daemon, which takes one of them.
 #[cfg(feature = "runtime")]
 #[doc(hidden)]
 pub use adapters::executor::FileShares;
+#[cfg(feature = "runtime")]
+pub use adapters::executor::HandlerContext;
 #[cfg(all(feature = "runtime", target_os = "linux"))]
 pub use adapters::executor::reap_orphans;
 #[cfg(feature = "runtime")]
