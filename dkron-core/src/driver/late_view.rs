@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::kernel::model::{Job, JobName};
-use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables};
+use crate::kernel::state::{KeyRange, Order, StatusRow, Table, TableError, Tables};
 use crate::ports::Store;
 
 /// One view for one step of the engine, or none.
@@ -66,6 +66,10 @@ impl<S: Store> Tables for LateView<'_, S> {
 
     fn job(&self, name: &JobName) -> Result<Option<Arc<Job>>, TableError> {
         self.open()?.job(name)
+    }
+
+    fn status(&self, name: &JobName) -> Result<Option<StatusRow>, TableError> {
+        self.open()?.status(name)
     }
 }
 

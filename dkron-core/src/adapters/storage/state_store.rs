@@ -8,7 +8,7 @@ use super::state_env::LmdbState;
 use super::state_tables::LmdbView;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::{Job, JobName};
-use crate::kernel::state::{KeyRange, MemoryTables, Order, Table, TableError, Tables};
+use crate::kernel::state::{KeyRange, MemoryTables, Order, StatusRow, Table, TableError, Tables};
 use crate::ports::{Change, Replica, Store};
 
 /// The state of a node.
@@ -110,6 +110,13 @@ impl Tables for StateView<'_> {
         match self {
             Self::Lmdb(view) => view.job(name),
             Self::Memory(tables) => tables.job(name),
+        }
+    }
+
+    fn status(&self, name: &JobName) -> Result<Option<StatusRow>, TableError> {
+        match self {
+            Self::Lmdb(view) => view.status(name),
+            Self::Memory(tables) => tables.status(name),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
+use super::codec::{Scratch, StatusRow};
 use super::rows;
 use crate::kernel::model::{Job, JobName};
 
@@ -167,6 +168,20 @@ pub trait Tables {
     {
         Ok(rows::job(self, name)?.map(Arc::new))
     }
+
+    /// Reads the status of a job out of [`Table::Status`]; `None` if there is none.
+    ///
+    /// Tables may keep it decoded, until its row changes.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the store fails or the status does not decode.
+    fn status(&self, name: &JobName) -> Result<Option<StatusRow>, TableError>
+    where
+        Self: Sized,
+    {
+        rows::status(self, name)
+    }
 }
 
 /// A view that can be changed; a reader of the same view sees the changes at once.
@@ -179,6 +194,15 @@ pub trait TablesMut: Tables {
     ///
     /// [`TableError::Store`].
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), TableError>;
+
+    /// Sets the status of a job, as [`put`](Self::put) of its encoding does.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Store`].
+    fn put_status(&mut self, name: &JobName, row: &StatusRow) -> Result<(), TableError> {
+        self.put(Table::Status, name.as_bytes(), row.encode(&mut Scratch::default()))
+    }
 
     /// Removes `key`; returns whether it was there.
     ///

@@ -25,7 +25,7 @@ impl<T: TablesMut> Apply<'_, T> {
         let skip =
             Skip { job: job.clone(), first, last, attempt, fires: 1, reason: reason.clone() };
         let fire = FireId::of_execution(&execution);
-        let row = rows::status(self.tables, job)?;
+        let row = self.tables.status(job)?;
         // A first attempt leaves no result; a later one leaves that of the attempt before it.
         let result = (row.is_some() && execution.attempt > 1).then_some(false);
         let settled = self.settle(job, fire, result)?;

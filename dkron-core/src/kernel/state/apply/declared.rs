@@ -34,7 +34,7 @@ impl<T: TablesMut> Apply<'_, T> {
             }
         }
         for job in &pruned {
-            let row = rows::status(self.tables, job)?.ok_or_else(half_a_job)?;
+            let row = self.tables.status(job)?.ok_or_else(half_a_job)?;
             self.remove_job(job, &row)?;
         }
         Ok(Outcome::Applied { created, updated, unchanged, pruned: pruned.len() as u32 })

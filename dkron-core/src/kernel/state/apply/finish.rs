@@ -48,7 +48,7 @@ impl<T: TablesMut> Apply<'_, T> {
         execution.finished_at = Some(report.finished_at);
         execution.state = report.state;
         execution.output_bytes_total = report.output.bytes_total;
-        let Some(mut row) = rows::status(self.tables, job)? else {
+        let Some(mut row) = self.tables.status(job)? else {
             return self.finish_of_no_job(execution);
         };
         let rules = rows::rules(self.tables, job)?.ok_or_else(half_a_job)?;

@@ -41,7 +41,7 @@ impl<T: TablesMut> Apply<'_, T> {
             check_tag(tag)?;
         }
         if let Some(expected) = write.if_revision {
-            let revision = rows::status(self.tables, name)?.map_or(0, |row| row.status.revision);
+            let revision = self.tables.status(name)?.map_or(0, |row| row.status.revision);
             if revision != expected {
                 return Err(Rejection::Moved { job: name.clone(), revision }.into());
             }
@@ -63,7 +63,7 @@ impl<T: TablesMut> Apply<'_, T> {
         let Checked { write, record } = checked;
         let job = &write.job;
         let old = rows::job(self.tables, &job.name)?;
-        let old_row = rows::status(self.tables, &job.name)?;
+        let old_row = self.tables.status(&job.name)?;
         if old.is_some() != old_row.is_some() {
             return Err(half_a_job());
         }

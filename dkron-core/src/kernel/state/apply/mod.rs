@@ -140,13 +140,11 @@ impl<T: TablesMut> Apply<'_, T> {
 
     /// Reads the status of a job that must exist.
     fn status_of(&self, job: &JobName) -> Result<StatusRow, NotApplied> {
-        rows::status(self.tables, job)?
-            .ok_or_else(|| Rejection::JobNotFound { job: job.clone() }.into())
+        self.tables.status(job)?.ok_or_else(|| Rejection::JobNotFound { job: job.clone() }.into())
     }
 
     fn save_status(&mut self, job: &JobName, row: &StatusRow) -> Result<(), TableError> {
-        let value = row.encode(&mut self.scratch);
-        self.tables.put(Table::Status, job.as_bytes(), value)
+        self.tables.put_status(job, row)
     }
 
     /// Adds a row of the due table, and its shadow by job if it is not the schedule's.

@@ -37,7 +37,8 @@ pub use entry::{DecodeError, decode_entry, encode_entry};
 pub(super) use execution::{ExecutionRecord, OutputRecord};
 pub(super) use job::{JobRecord, JobRules};
 pub(super) use skip::SkipRecord;
-pub(super) use status::{Counters, DayCounts, FireProgress, StatusRow};
+pub use status::StatusRow;
+pub(super) use status::{Counters, DayCounts, FireProgress};
 
 /// Version of every record written today.
 const VERSION: u8 = 1;

@@ -8,11 +8,11 @@ use crate::kernel::model::{JobStatus, RunStatus};
 
 /// A job's status, with how many of its executions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct StatusRow {
+pub struct StatusRow {
     /// The status; its `executions` counts both kinds.
-    pub(in super::super) status: JobStatus,
+    pub status: JobStatus,
     /// Executions in `Running`.
-    pub(in super::super) running: u32,
+    pub running: u32,
 }
 
 impl StatusRow {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::flat::MemoryKey;
 use super::group::Group;
 use super::is_inverted;
-use crate::kernel::state::{KeyRange, Order, Table};
+use crate::kernel::state::{KeyRange, Order, StatusRow, Table};
 
 /// Ends a name inside a key.
 const END: u8 = 0;
@@ -76,6 +76,14 @@ impl Groups {
         rows.is_some_and(|rows| rows.put(key, value))
     }
 
+    /// Sets the status of a job; returns whether it had none.
+    pub(super) fn put_status(&mut self, name: &[u8], row: &StatusRow) -> bool {
+        if self.of(name).is_none() {
+            self.add(name);
+        }
+        self.of_mut(name).is_some_and(|group| group.set_status(row))
+    }
+
     fn add(&mut self, name: &[u8]) {
         let group = Some(Box::new(Group::new(name)));
         let place = match self.free.pop() {
@@ -96,8 +104,7 @@ impl Groups {
     /// Removes a row; returns whether it was there.
     pub(super) fn delete(&mut self, table: Table, key: &[u8]) -> bool {
         let Some(group) = self.of_mut(key) else { return false };
-        let is_there = group.rows(table).is_some_and(|rows| rows.get(key).is_some());
-        if !is_there {
+        if group.get_with(table, key, |_| ()).is_none() {
             return false;
         }
         if let Some(rows) = group.rows_mut(table) {
@@ -122,7 +129,7 @@ impl Groups {
     pub(super) fn clear(&mut self, table: Table) {
         let mut empty = Vec::new();
         for group in self.groups.iter_mut().flatten() {
-            if group.rows(table).is_some_and(|rows| rows.len() > 0)
+            if group.has_rows(table)
                 && let Some(rows) = group.rows_mut(table)
             {
                 *rows = Default::default();
@@ -144,10 +151,7 @@ impl Groups {
         order: Order,
         mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) {
-        let mut visit_group = |group: &Group| match group.rows(table) {
-            Some(rows) => rows.walk(range, order, &mut visit),
-            None => ControlFlow::Continue(()),
-        };
+        let mut visit_group = |group: &Group| group.walk(table, range, order, &mut visit);
         if let Some(name) = only_name(range) {
             // The outcome of a walk is what its visitor has seen.
             let _ = self.of(name).map(visit_group);

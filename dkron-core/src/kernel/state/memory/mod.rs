@@ -2,7 +2,8 @@
 //!
 //! What belongs to a job is kept together, whichever table it is of: a fire and its end touch a
 //! dozen rows of one job, and find the job once. So the rows lie in groups by what their keys begin
-//! with, and a job's definition stays decoded beside its bytes.
+//! with, a job's definition stays decoded beside its bytes, and its status stays decoded until
+//! somebody asks for its bytes.
 //!
 //! # Where to begin reading
 //!
@@ -11,15 +12,16 @@
 mod flat;
 mod group;
 mod groups;
+mod job_rows;
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use flat::Flat;
-use group::is_by_job;
+use group::{Group, is_by_job};
 use groups::Groups;
 
-use super::{KeyRange, Order, Table, TableError, Tables, TablesMut, rows};
+use super::{KeyRange, Order, StatusRow, Table, TableError, Tables, TablesMut, rows};
 use crate::kernel::model::{Job, JobName};
 
 /// Ordered tables. Cloning copies everything: that is a snapshot.
@@ -87,8 +89,7 @@ impl Tables for MemoryTables {
         if !is_by_job(table) {
             return Ok(self.flat(table).get(key).map(read));
         }
-        let row = self.groups.of(key).and_then(|group| group.rows(table)?.get(key));
-        Ok(row.map(|row| read(row.value())))
+        Ok(self.groups.of(key).and_then(|group| group.get_with(table, key, read)))
     }
 
     fn walk(
@@ -125,6 +126,13 @@ impl Tables for MemoryTables {
         }
         Ok(job)
     }
+
+    fn status(&self, name: &JobName) -> Result<Option<StatusRow>, TableError> {
+        match self.groups.of(name.as_bytes()).and_then(Group::status) {
+            Some(row) => Ok(Some(row.clone())),
+            None => rows::status(self, name),
+        }
+    }
 }
 
 impl TablesMut for MemoryTables {
@@ -133,6 +141,13 @@ impl TablesMut for MemoryTables {
             self.flat_mut(table).put(key, value);
         } else if self.groups.put(table, key, value) {
             *self.len_mut(table) += 1;
+        }
+        Ok(())
+    }
+
+    fn put_status(&mut self, name: &JobName, row: &StatusRow) -> Result<(), TableError> {
+        if self.groups.put_status(name.as_bytes(), row) {
+            *self.len_mut(Table::Status) += 1;
         }
         Ok(())
     }
@@ -238,5 +253,40 @@ mod tests {
 
         tables.delete(Table::Jobs, b"a").unwrap();
         assert_eq!(tables.job(&name), Ok(None));
+    }
+
+    #[test]
+    fn a_status_that_is_kept_decoded_is_a_row_like_any_other() {
+        let name = JobName::parse("a").unwrap();
+        let mut row = StatusRow { running: 1, ..StatusRow::default() };
+        row.status.executions = 1;
+        let mut decoded = MemoryTables::new();
+        decoded.put_status(&name, &row).unwrap();
+        decoded.put_status(&name, &row).unwrap();
+        let mut encoded = MemoryTables::new();
+        let mut scratch = crate::kernel::state::codec::Scratch::default();
+        encoded.put(Table::Status, b"a", row.encode(&mut scratch)).unwrap();
+
+        assert_eq!(decoded, encoded);
+        for tables in [&decoded, &encoded] {
+            assert_eq!(tables.len(Table::Status), Ok(1));
+            assert_eq!(tables.status(&name).unwrap().as_ref(), Some(&row));
+            let value = tables.get_with(Table::Status, b"a", <[u8]>::to_vec).unwrap();
+            assert_eq!(value.as_deref(), Some(scratch.bytes()));
+            assert_eq!(tables.get_with(Table::Status, b"a\0", |_| ()), Ok(None));
+        }
+
+        let mut overwritten = decoded.clone();
+        overwritten.put(Table::Status, b"a", b"raw").unwrap();
+        assert_eq!(overwritten.len(Table::Status), Ok(1));
+        assert!(overwritten.status(&name).is_err());
+        let mut deleted = decoded.clone();
+        assert_eq!(deleted.delete(Table::Status, b"a"), Ok(true));
+        decoded.clear(Table::Status).unwrap();
+        for tables in [&deleted, &decoded] {
+            assert_eq!(*tables, MemoryTables::new());
+            assert_eq!(tables.len(Table::Status), Ok(0));
+            assert_eq!(tables.status(&name), Ok(None));
+        }
     }
 }

@@ -49,7 +49,7 @@ pub fn definition(tables: &impl Tables, name: &JobName) -> Result<Option<Job>, T
 ///
 /// As [`job`].
 pub fn status(tables: &impl Tables, name: &JobName) -> Result<Option<JobStatus>, TableError> {
-    Ok(rows::status(tables, name)?.map(|row| row.status))
+    Ok(tables.status(name)?.map(|row| row.status))
 }
 
 /// Returns a job's revision; 0 if there is no such job.
