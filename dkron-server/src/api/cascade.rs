@@ -1,10 +1,10 @@
 //! A run by hand with everything it sets off: its retries, its dependents, and theirs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dkron_core::{
-    Cause, Cluster, Error, Event, Events, JobChange, JobName, News, Run, RunStatus, Timestamp,
+    Cause, Cluster, Error, Event, Events, ExecutionState, JobChange, JobName, News, Run, Timestamp,
 };
 
 /// How long a dependent job's start is waited for. It follows its parent's end within milliseconds;
@@ -22,10 +22,19 @@ pub(super) struct Cascade {
 /// What is not over yet.
 #[derive(Debug, Default)]
 struct Open {
-    /// Fires that run.
-    fires: BTreeSet<(JobName, Timestamp)>,
+    /// Fires that run, each with what is known of its result.
+    fires: BTreeMap<(JobName, Timestamp), Tally>,
     /// Jobs whose parent has succeeded, with the number of fires that are still to be claimed.
     awaited: BTreeMap<JobName, usize>,
+}
+
+/// How the attempts of a fire have ended, those that are tried again left out.
+///
+/// Kept for each fire, because the status of the job may be that of another one by now.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    has_succeeded: bool,
+    has_failed: bool,
 }
 
 impl Cascade {
@@ -37,7 +46,8 @@ impl Cascade {
     pub(super) async fn start(cluster: &Cluster, job: &JobName) -> Result<Self, Error> {
         let events = cluster.events()?;
         let run = cluster.run(job.as_str()).await?;
-        let fires = BTreeSet::from([(job.clone(), run.receipt().fire_time)]);
+        let fire = (job.clone(), run.receipt().fire_time);
+        let fires = BTreeMap::from([(fire, Tally::default())]);
         let open = Open { fires, awaited: BTreeMap::new() };
         Ok(Self { cluster: cluster.clone(), run, events, open })
     }
@@ -57,7 +67,7 @@ impl Cascade {
             match news {
                 Some(News::Event(event)) => {
                     let cluster = &self.cluster;
-                    self.open.take(&event, |job| dependents_to_come(cluster, job));
+                    self.open.take(&event, |job| children_of(cluster, job));
                 }
                 // What was missed may be what is waited for: the run itself is known to end.
                 Some(News::Missed(_)) => {
@@ -70,10 +80,10 @@ impl Cascade {
     }
 }
 
-/// Returns the jobs that run after `job` if it has just succeeded.
-fn dependents_to_come(cluster: &Cluster, job: &JobName) -> Vec<JobName> {
+/// Returns the jobs that run after a success of `job`.
+fn children_of(cluster: &Cluster, job: &JobName) -> Vec<JobName> {
     match cluster.job(job.as_str()) {
-        Ok(Some(view)) if view.status.status == RunStatus::Success => view.children,
+        Ok(Some(view)) => view.children,
         _ => Vec::new(),
     }
 }
@@ -83,44 +93,65 @@ impl Open {
         self.fires.is_empty() && self.awaited.is_empty()
     }
 
-    /// Takes an event into account; `dependents` tells which jobs follow one that has ended.
-    fn take(&mut self, event: &Event, dependents: impl FnOnce(&JobName) -> Vec<JobName>) {
+    /// Takes an event into account; `children` tells which jobs follow one that has succeeded.
+    fn take(&mut self, event: &Event, children: impl FnOnce(&JobName) -> Vec<JobName>) {
         match event {
-            Event::Finished { execution, is_fire_complete: true, .. }
-            | Event::Withdrawn { execution, is_fire_complete: true, .. } => {
-                self.end(&execution.job, execution.fire_time, dependents);
+            Event::Finished { execution, is_fire_complete, retry_at } => {
+                let is_success = execution.state == ExecutionState::Succeeded;
+                let result = retry_at.is_none().then_some(is_success);
+                let fire = (execution.job.clone(), execution.fire_time);
+                self.settle(fire, result, *is_fire_complete, children);
+            }
+            Event::Withdrawn { execution, is_fire_complete, .. } => {
+                // A first attempt leaves no result; a later one leaves that of the one before it.
+                let result = (execution.attempt > 1).then_some(false);
+                let fire = (execution.job.clone(), execution.fire_time);
+                self.settle(fire, result, *is_fire_complete, children);
             }
             Event::Claimed(claim) if claim.execution.cause == Cause::Parent => {
                 let job = &claim.execution.job;
                 let fire = (job.clone(), claim.execution.fire_time);
-                if !self.fires.contains(&fire) && self.no_longer_awaits(job) {
-                    self.fires.insert(fire);
+                if !self.fires.contains_key(&fire) && self.no_longer_awaits(job) {
+                    self.fires.insert(fire, Tally::default());
                 }
             }
             Event::Skipped { skip, cause, is_fire_complete } => {
                 if skip.attempt == 1 && *cause == Cause::Parent {
                     self.no_longer_awaits(&skip.job);
-                } else if *is_fire_complete {
-                    self.end(&skip.job, skip.first, dependents);
+                } else {
+                    let result = (skip.attempt > 1).then_some(false);
+                    let fire = (skip.job.clone(), skip.first);
+                    self.settle(fire, result, *is_fire_complete, children);
                 }
             }
             Event::JobChanged { job, change: JobChange::Deleted } => {
                 self.awaited.remove(job);
-                self.fires.retain(|(of, _)| of != job);
+                self.fires.retain(|(of, _), _| of != job);
             }
             _ => {}
         }
     }
 
-    /// Ends a fire, if it is one of these; what follows it is awaited from now on.
-    fn end(
+    /// Notes the end of an attempt, if its fire is one of these: with a success or not, or with
+    /// neither. If the fire is complete and has succeeded on every node, what follows it is awaited
+    /// from now on.
+    fn settle(
         &mut self,
-        job: &JobName,
-        fire_time: Timestamp,
-        dependents: impl FnOnce(&JobName) -> Vec<JobName>,
+        fire: (JobName, Timestamp),
+        result: Option<bool>,
+        is_complete: bool,
+        children: impl FnOnce(&JobName) -> Vec<JobName>,
     ) {
-        if self.fires.remove(&(job.clone(), fire_time)) {
-            for child in dependents(job) {
+        let Some(tally) = self.fires.get_mut(&fire) else { return };
+        tally.has_succeeded |= result == Some(true);
+        tally.has_failed |= result == Some(false);
+        if !is_complete {
+            return;
+        }
+        let is_success = tally.has_succeeded && !tally.has_failed;
+        self.fires.remove(&fire);
+        if is_success {
+            for child in children(&fire.0) {
                 *self.awaited.entry(child).or_default() += 1;
             }
         }
@@ -141,9 +172,7 @@ impl Open {
 mod tests {
     use std::sync::Arc;
 
-    use dkron_core::{
-        Claim, Execution, ExecutionId, ExecutionState, Job, NodeName, Skip, SkipReason,
-    };
+    use dkron_core::{Claim, Execution, ExecutionId, Job, NodeName, Skip, SkipReason};
 
     use super::*;
 
@@ -178,14 +207,31 @@ mod tests {
         })
     }
 
-    fn finished(job: &str, fire_s: i64, is_fire_complete: bool) -> Event {
-        let execution = execution(job, fire_s, Cause::Manual);
+    fn ended(job: &str, fire_s: i64, state: ExecutionState, is_fire_complete: bool) -> Event {
+        let execution = Execution { state, ..execution(job, fire_s, Cause::Manual) };
         Event::Finished { execution, is_fire_complete, retry_at: None }
+    }
+
+    fn finished(job: &str, fire_s: i64, is_fire_complete: bool) -> Event {
+        ended(job, fire_s, ExecutionState::Succeeded, is_fire_complete)
+    }
+
+    fn failed(job: &str, fire_s: i64, is_fire_complete: bool) -> Event {
+        ended(job, fire_s, ExecutionState::Failed, is_fire_complete)
+    }
+
+    /// A failure that is tried again.
+    fn retried(job: &str, fire_s: i64) -> Event {
+        let execution = execution(job, fire_s, Cause::Manual);
+        let execution = Execution { state: ExecutionState::Failed, ..execution };
+        let retry_at = Some(Timestamp::UNIX_EPOCH);
+        Event::Finished { execution, is_fire_complete: false, retry_at }
     }
 
     /// A run of `a` at second 1, which `b` and `c` follow, and what is left of it after events.
     fn open_after(events: &[Event]) -> Open {
-        let fires = BTreeSet::from([(name("a"), Timestamp::from_unix_s(1).unwrap())]);
+        let fire = (name("a"), Timestamp::from_unix_s(1).unwrap());
+        let fires = BTreeMap::from([(fire, Tally::default())]);
         let mut open = Open { fires, awaited: BTreeMap::new() };
         for event in events {
             open.take(event, |job| match job.as_str() {
@@ -202,6 +248,34 @@ mod tests {
         assert!(!open_after(&events).is_over());
         events.extend([finished("c", 2, true), finished("b", 2, true)]);
         assert!(open_after(&events).is_over());
+    }
+
+    /// Whether dependents are awaited after events that complete the run.
+    #[track_caller]
+    fn check_awaits(events: &[Event], want: bool) {
+        let open = open_after(events);
+        assert_eq!(
+            (open.fires.len(), open.awaited.len()),
+            (0, usize::from(want) * 2),
+            "{events:?}"
+        );
+    }
+
+    #[test]
+    fn dependents_are_awaited_by_the_result_of_the_run_and_no_other() {
+        check_awaits(&[finished("a", 1, true)], true);
+        check_awaits(&[failed("a", 1, true)], false);
+        // Another run of the job ends otherwise meanwhile.
+        check_awaits(&[finished("a", 2, true), failed("a", 1, true)], false);
+        check_awaits(&[failed("a", 2, true), finished("a", 1, true)], true);
+        // A run on two nodes.
+        check_awaits(&[failed("a", 1, false), finished("a", 1, true)], false);
+        check_awaits(&[finished("a", 1, false), failed("a", 1, true)], false);
+        check_awaits(&[finished("a", 1, false), finished("a", 1, true)], true);
+        // Retries.
+        check_awaits(&[retried("a", 1), finished("a", 1, true)], true);
+        check_awaits(&[retried("a", 1), failed("a", 1, true)], false);
+        check_awaits(&[retried("a", 1), skipped("a", 1, 2, Cause::Manual)], false);
     }
 
     #[test]
