@@ -69,6 +69,11 @@ pub const EXECUTIONS_PER_JOB_DEFAULT: u32 = 100;
 /// retention does not hold up the log; the rest goes with the ends that follow.
 pub const RETENTION_REMOVALS_MAX: u32 = 256;
 
+/// Executions and skips that one command removes of a history that goes as a whole: that of a job
+/// that was deleted, or whose history was. A million of them would hold up every fire and write
+/// behind them; the rest goes with commands that follow.
+pub const HISTORY_REMOVALS_MAX: u32 = 256;
+
 /// Skipped fires kept per job, newest first; a range of fires collapsed by catch-up counts as one.
 pub const SKIPS_PER_JOB_MAX: u32 = 100;
 

@@ -126,6 +126,7 @@ fn use_rows(tables: &mut MemoryTables) {
         change(tables, Command::DeleteExecutions { job: job.clone() });
         change(tables, Command::DeleteJob { job });
     }
+    change(tables, Command::Sweep { removals_max: u32::MAX });
 }
 
 fn change(tables: &mut MemoryTables, command: Command) {

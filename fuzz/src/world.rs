@@ -116,6 +116,7 @@ pub fn samples() -> Vec<Entry> {
         },
         Command::DeleteExecutions { job: name("a") },
         Command::DeleteJob { job: name("c") },
+        Command::Sweep { removals_max: 256 },
     ];
     let entry = |(number, command): (usize, Command)| {
         let request = Some(RequestId(number as u128));

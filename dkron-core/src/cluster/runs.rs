@@ -13,6 +13,7 @@ use crate::kernel::model::{Execution, ExecutionId, JobName, Skip};
 use crate::kernel::state::query::{self, Part};
 use crate::kernel::state::{Command, Event, Order, Outcome, TableError, Tables};
 use crate::kernel::time::Timestamp;
+use crate::limits::{EXECUTIONS_PER_JOB_MAX, HISTORY_REMOVALS_MAX};
 use crate::ports::OutputFollower;
 
 /// Executions read at a time while those of one fire are gathered.
@@ -254,12 +255,26 @@ impl Cluster {
 
     /// Deletes a job's history and zeroes its counters; running executions stay. Safe to retry.
     ///
+    /// A long history goes in parts, the oldest first, each committed by itself: it takes seconds
+    /// for a million executions, and holds up nothing else. If this is given up in between, the
+    /// rest is there still.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] without such a job; and those of [every write](Cluster#writes).
     pub async fn delete_executions(&self, job: &str) -> Result<(), Error> {
         let job = job_name(job)?;
-        self.node()?.propose_one(Command::DeleteExecutions { job }).await.map(drop)
+        let command = || Command::DeleteExecutions { job: job.clone() };
+        let mut outcome = self.node()?.propose_one(command()).await?;
+        // Runs that end meanwhile may be as many: there is an end to it nevertheless.
+        for _ in 0..EXECUTIONS_PER_JOB_MAX.div_ceil(HISTORY_REMOVALS_MAX) {
+            if outcome != Outcome::Unfinished {
+                break;
+            }
+            let next = self.node().map_err(Error::maybe_happened)?;
+            outcome = next.propose_one(command()).await.map_err(Error::maybe_happened)?;
+        }
+        Ok(())
     }
 
     /// The error of waiting on a node that stops.

@@ -126,6 +126,47 @@ async fn deleting_the_history_zeroes_the_counters_and_keeps_the_job() {
 }
 
 #[tokio::test]
+async fn a_history_of_more_than_one_command_removes_is_deleted_whole() {
+    let cluster = in_memory("history-delete-long").await;
+    cluster.handle("often", async |_| Ok("x".to_owned())).unwrap();
+    let retention = dkron_core::Retention { executions_max: 1_000, ..Default::default() };
+    set(&cluster, by_hand("often").retention(retention)).await;
+    let runs = dkron_core::limits::HISTORY_REMOVALS_MAX + 10;
+    for _ in 0..runs {
+        run(&cluster, "often").await;
+    }
+    assert_eq!(cluster.job("often").unwrap().unwrap().status.executions, runs);
+
+    cluster.delete_executions("often").await.unwrap();
+
+    assert!(cluster.executions("often", 10).unwrap().is_empty());
+    assert_eq!(cluster.job("often").unwrap().unwrap().status.executions, 0);
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_job_made_again_begins_without_a_history() {
+    let cluster = in_memory("history-made-again").await;
+    cluster.handle("again", async |_| Ok("x".to_owned())).unwrap();
+    set(&cluster, by_hand("again")).await;
+    let mut last = None;
+    for _ in 0..10 {
+        last = run(&cluster, "again").await.pop();
+    }
+    let last = last.unwrap().id;
+    cluster.delete_job("again").await.unwrap();
+    assert!(cluster.execution("again", &last).unwrap().is_none());
+
+    set(&cluster, by_hand("again")).await;
+
+    assert!(cluster.executions("again", 10).unwrap().is_empty());
+    assert!(cluster.execution("again", &last).unwrap().is_none());
+    run(&cluster, "again").await;
+    assert_eq!(cluster.executions("again", 100).unwrap().len(), 1);
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_long_output_keeps_its_end_and_says_how_long_it_was() {
     let cluster = in_memory("history-output").await;
     cluster

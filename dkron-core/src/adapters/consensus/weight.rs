@@ -23,7 +23,8 @@ pub fn weight_of(envelope: &Envelope) -> usize {
         | Command::DeleteExecutions { .. }
         | Command::SetPaused { .. }
         | Command::Withdraw { .. }
-        | Command::Cancel { .. } => 0,
+        | Command::Cancel { .. }
+        | Command::Sweep { .. } => 0,
     };
     COMMAND_BYTES + large
 }

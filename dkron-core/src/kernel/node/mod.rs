@@ -29,6 +29,7 @@ mod look_ahead;
 mod nodes;
 mod rounds;
 mod scene;
+mod sweep;
 mod term;
 mod waiting_claims;
 
@@ -50,6 +51,8 @@ mod outage_test;
 mod overlap_test;
 #[cfg(test)]
 mod rounds_test;
+#[cfg(test)]
+mod sweep_test;
 
 pub use effect::{Effect, Observation};
 pub use engine::{Engine, EngineConfig};

@@ -1,4 +1,4 @@
-//! Rounds of proposals: one at a time, endings first, then what is due.
+//! Rounds of proposals: one at a time, endings first, then what is due, then what is to be swept.
 
 use std::time::Duration;
 
@@ -78,7 +78,8 @@ impl Term {
     ) -> Result<(), TableError> {
         self.open_round_of_ends(scene, last_round);
         if self.rounds.may_open(scene.now()) {
-            let commands = self.plan(scene)?;
+            let mut commands = self.plan(scene)?;
+            commands.extend(self.sweep(scene, !commands.is_empty())?);
             self.propose(scene, last_round, commands, Vec::new());
         }
         Ok(())

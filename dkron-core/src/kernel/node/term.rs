@@ -19,6 +19,7 @@ use super::closing::{Closing, Ending};
 use super::look_ahead::LookAhead;
 use super::rounds::Rounds;
 use super::scene::Scene;
+use super::sweep::Sweeper;
 use super::waiting_claims::WaitingClaims;
 use super::{Effect, Observation};
 use crate::kernel::dispatch::{WaitingRows, must_withdraw};
@@ -42,6 +43,7 @@ pub(super) struct Term {
     pub(super) closing: Closing,
     pub(super) waiting: WaitingRows,
     pub(super) rounds: Rounds,
+    pub(super) sweeper: Sweeper,
     pub(super) look_ahead: LookAhead,
 }
 
@@ -56,6 +58,7 @@ impl Term {
             closing: Closing::default(),
             waiting: WaitingRows::default(),
             rounds: Rounds::default(),
+            sweeper: Sweeper::new(now),
             look_ahead: LookAhead::new(),
         }
     }
@@ -161,6 +164,7 @@ impl Term {
                         changed.insert(job.clone());
                     }
                     if *change == JobChange::Deleted {
+                        self.sweeper.call(scene.now());
                         // By now there may be another job of that name, with claims of its own.
                         deleted.insert(job.clone(), self.last_token);
                     }

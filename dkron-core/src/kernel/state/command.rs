@@ -44,6 +44,8 @@ pub enum Command {
     /// Creates a job or replaces it by name.
     SetJob(Box<JobWrite>),
     /// Deletes a job with its history. Refused while it has children.
+    ///
+    /// A long history is out of sight at once, and goes with [`Command::Sweep`].
     DeleteJob {
         /// The job.
         job: JobName,
@@ -65,6 +67,10 @@ pub enum Command {
         overdue: Option<Overdue>,
     },
     /// Deletes a job's history and zeroes its counters. Running executions stay.
+    ///
+    /// Removes at most [`HISTORY_REMOVALS_MAX`](crate::limits::HISTORY_REMOVALS_MAX) executions and
+    /// skips, the oldest first; the answer is then
+    /// [`Outcome::Unfinished`](super::Outcome::Unfinished).
     DeleteExecutions {
         /// The job.
         job: JobName,
@@ -97,6 +103,13 @@ pub enum Command {
         job: JobName,
         /// The execution.
         execution: ExecutionId,
+    },
+    /// Removes part of what is left of the histories of deleted jobs. Refuses nothing; harmless
+    /// when nothing is left.
+    Sweep {
+        /// Executions, with their outputs, and skips to remove at most; never more than
+        /// [`HISTORY_REMOVALS_MAX`](crate::limits::HISTORY_REMOVALS_MAX).
+        removals_max: u32,
     },
 }
 

@@ -101,9 +101,13 @@ fn start(job: &str, revision: u64, due: Option<DueRow>, nodes: &[&str]) -> Comma
 }
 
 fn skip(reason: SkipReason) -> Command {
+    skip_of("plain", 2, reason)
+}
+
+fn skip_of(job: &str, revision: u64, reason: SkipReason) -> Command {
     Command::Fire(Fire {
-        job: name("plain"),
-        revision: 2,
+        job: name(job),
+        revision,
         due: None,
         at: at(62),
         next: None,
@@ -196,6 +200,11 @@ fn every_command() -> Vec<Command> {
         Command::DeleteJob { job: name("parent") },
     ];
     commands.extend(reasons().into_iter().map(skip));
+    // Of this one some of the history is left.
+    commands.push(set(plain_job("swept")));
+    commands.extend((0..6).map(|_| skip_of("swept", 6, SkipReason::TooLate)));
+    commands.push(Command::DeleteJob { job: name("swept") });
+    commands.push(Command::Sweep { removals_max: 2 });
     commands
 }
 
@@ -318,6 +327,7 @@ fn every_answer_is_remembered_as_it_was() {
         Outcome::Written { revision: 1 },
         Outcome::Claimed { executions: vec![execution].into() },
         Outcome::Applied { created: 1, updated: 2, unchanged: 3, pruned: 4 },
+        Outcome::Unfinished,
     ];
     let mut scratch = codec::Scratch::default();
     for answer in answers.into_iter().chain(rejections.map(Outcome::Rejected)) {

@@ -57,6 +57,7 @@ struct Content {
     skips: BTreeMap<JobName, u32>,
     children: BTreeSet<Vec<u8>>,
     declared: BTreeSet<Vec<u8>>,
+    deleted: BTreeSet<JobName>,
     requests: BTreeSet<Vec<u8>>,
     request_order: Vec<Vec<u8>>,
 }
@@ -123,6 +124,9 @@ impl Content {
             Table::Declared => {
                 self.declared.insert(key.to_vec());
             }
+            Table::Deleted => {
+                self.deleted.insert(keys::job_name(key)?);
+            }
             Table::Requests if keys::is_request(key) => {
                 self.requests.insert(key.to_vec());
             }
@@ -177,11 +181,17 @@ impl Found {
     fn orphans(&mut self) {
         let content = &self.content;
         let executions = content.ended.iter().map(|run| &run.job);
-        let named = content.due.iter().map(|row| &row.job).chain(executions);
-        let named: BTreeSet<_> = named.chain(content.skips.keys()).cloned().collect();
+        let history: BTreeSet<_> = executions.chain(content.skips.keys()).collect();
+        let unswept = history.into_iter().filter(|job| !content.deleted.contains(*job));
+        let named = content.due.iter().map(|row| &row.job).chain(unswept);
+        let named: BTreeSet<_> = named.cloned().collect();
         for name in named {
             let exists = self.content.jobs.contains_key(&name);
             self.expect(exists, Invariant::S5, || format!("{name} is gone, its rows are not"));
+        }
+        for name in std::mem::take(&mut self.content.deleted) {
+            let exists = self.content.jobs.contains_key(&name);
+            self.expect(!exists, Invariant::S5, || format!("{name} is there, and is swept"));
         }
     }
 

@@ -15,7 +15,8 @@ pub enum Invariant {
     S3,
     /// Retries and dependent runs are found by instant and by job alike.
     S4,
-    /// Whatever is kept of a job is gone when the job is, but for what runs and its open fires.
+    /// Whatever is kept of a job is gone when the job is, but for what runs and its open fires, and
+    /// a history that is marked to be swept; that of a job that exists never is.
     S5,
     /// The status counts what the tables hold: executions, running ones, output bytes, skips.
     S6,

@@ -30,6 +30,8 @@ pub enum Outcome {
     },
     /// Nothing changed.
     Rejected(Rejection),
+    /// Part of it is done, as much as one command may do: the same command again goes on.
+    Unfinished,
 }
 
 /// Why nothing changed. Texts name what was asked for; those that Dkron has are Dkron's.

@@ -189,5 +189,6 @@ pub(super) fn check_row(table: Table, key: &[u8], value: &[u8]) -> Result<(), Ma
         Table::Requests if keys::is_request(key) => Outcome::decode(value).map(|_| ()),
         Table::Requests if keys::is_request_order(key) => keys::parse_request(value).map(|_| ()),
         Table::Requests => Err(Malformed::KEY),
+        Table::Deleted => keys::job_name(key).map(|_| ()),
     }
 }

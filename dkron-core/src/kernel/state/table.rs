@@ -41,11 +41,13 @@ pub enum Table {
     Declared,
     /// Request id → outcome, and the order in which they came.
     Requests,
+    /// Name of a job that was deleted → nothing: what is left of its history is swept by and by.
+    Deleted,
 }
 
 impl Table {
     /// Every table, in the order in which snapshots hold them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::Jobs,
         Self::Status,
@@ -60,6 +62,7 @@ impl Table {
         Self::Children,
         Self::Declared,
         Self::Requests,
+        Self::Deleted,
     ];
 
     /// Returns the name under which a store keeps the table.
@@ -79,6 +82,7 @@ impl Table {
             Self::Children => "children",
             Self::Declared => "declared",
             Self::Requests => "requests",
+            Self::Deleted => "deleted",
         }
     }
 }

@@ -9,29 +9,28 @@ use crate::kernel::state::keys::{self, Key};
 use crate::kernel::state::{
     Event, JobChange, Order, Outcome, StoredOutput, Table, TableError, TablesMut, rows,
 };
-use crate::limits::{RETENTION_REMOVALS_MAX, SKIPS_PER_JOB_MAX};
+use crate::limits::{HISTORY_REMOVALS_MAX, RETENTION_REMOVALS_MAX, SKIPS_PER_JOB_MAX};
 
 impl<T: TablesMut> Apply<'_, T> {
-    /// Deletes the executions that have ended and the skips, and zeroes the counters.
+    /// Deletes the executions that have ended and the skips, as many as one command may, and zeroes
+    /// the counters.
     ///
     /// The status of the last run, daily statistics and running executions stay.
     pub(super) fn delete_executions(&mut self, job: &JobName) -> Result<Outcome, NotApplied> {
         let mut row = self.status_of(job)?;
-        for table in [Table::Executions, Table::Outputs, Table::Skips] {
-            let rows = keys::rows_of(job.as_str());
-            rows::delete_range(self.tables, table, rows.range(), |_, _| Ok(()))?;
-        }
+        let removed = self.remove_history(job, HISTORY_REMOVALS_MAX)?;
         let status = &mut row.status;
-        status.executions = row.running;
-        status.output_bytes = 0;
-        status.skips = 0;
+        status.executions = status.executions.saturating_sub(removed.executions);
+        status.output_bytes = status.output_bytes.saturating_sub(removed.output_bytes);
+        status.skips = status.skips.saturating_sub(removed.skips);
         status.success_count = 0;
         status.error_count = 0;
         status.last_success = None;
         status.last_error = None;
+        let is_over = row.ended() == 0 && row.status.skips == 0;
         self.save_status(job, &row)?;
         self.events.push(Event::JobChanged { job: job.clone(), change: JobChange::Updated });
-        Ok(Outcome::Done)
+        Ok(if is_over { Outcome::Done } else { Outcome::Unfinished })
     }
 
     /// Files an execution that has ended, with its output.

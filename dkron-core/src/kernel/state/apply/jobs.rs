@@ -72,7 +72,10 @@ impl<T: TablesMut> Apply<'_, T> {
 
         let mut row = match &old_row {
             Some(row) => row.clone(),
-            None => self.new_status(&job.name)?,
+            None => {
+                self.sweep_now(&job.name)?;
+                self.new_status(&job.name)?
+            }
         };
         if let Some(restored) = &write.restored {
             restore(&mut row.status, restored);
@@ -106,7 +109,7 @@ impl<T: TablesMut> Apply<'_, T> {
     }
 
     /// Returns the status of a job that is new: it takes over what still runs of one that was
-    /// deleted under its name.
+    /// deleted under its name, and nothing of its history.
     fn new_status(&self, name: &JobName) -> Result<StatusRow, TableError> {
         let mut row = StatusRow::default();
         let rows_of_job = keys::rows_of(name.as_str());
@@ -203,6 +206,8 @@ impl<T: TablesMut> Apply<'_, T> {
     /// Removes a job with everything that is kept of it, but for what runs: that is there until it
     /// ends, so that a job made again under the name does not overlap with it, and whoever looks
     /// for what a dead process left behind finds it. It has no children.
+    ///
+    /// A long history goes later, see `sweep`: nobody sees it any more.
     pub(super) fn remove_job(&mut self, name: &JobName, row: &StatusRow) -> Result<(), TableError> {
         let job = rows::job(self.tables, name)?.ok_or_else(half_a_job)?;
         self.move_schedule(name, row.status.next, None)?;
@@ -211,10 +216,9 @@ impl<T: TablesMut> Apply<'_, T> {
             let due = keys::due_of_pending(key).map_err(|why| why.in_table(Table::Pending))?;
             tables.delete(Table::Due, &due).map(|_| ())
         })?;
-        for table in [Table::Executions, Table::Outputs, Table::Skips, Table::Fires] {
-            rows::delete_range(self.tables, table, rows_of_job.range(), |_, _| Ok(()))?;
-        }
+        rows::delete_range(self.tables, Table::Fires, rows_of_job.range(), |_, _| Ok(()))?;
         self.open_fires_of_running(name, None)?;
+        self.leave_history(name, row)?;
         let parent = job.parent_job.as_ref().map(JobName::as_str);
         self.move_edge(Table::Children, parent, None, name)?;
         self.move_edge(Table::Declared, job.declared_by.as_deref(), None, name)?;

@@ -1,7 +1,8 @@
 //! One entry of the log, applied.
 //!
 //! A command is checked completely before its first write: a rejected one has changed nothing. A
-//! command costs what it touches, whatever the history holds.
+//! command costs what it touches, whatever the history holds: one that deletes a history removes
+//! only so much of it (see `sweep`).
 //!
 //! # Where to begin reading
 //!
@@ -21,6 +22,7 @@ mod parents;
 #[cfg(test)]
 mod property_test;
 mod requests;
+mod sweep;
 
 use super::codec::{Counters, DayCounts, Malformed, Scratch, StatusRow};
 use super::{
@@ -117,6 +119,7 @@ impl<T: TablesMut> Apply<'_, T> {
             }
             Command::Finish(report) => self.finish(report),
             Command::Cancel { job, execution } => self.cancel(job, execution),
+            Command::Sweep { removals_max } => self.sweep(*removals_max),
         };
         match done {
             Ok(outcome) => Ok(outcome),

@@ -11,8 +11,8 @@ use crate::kernel::model::{
 };
 use crate::kernel::state::{
     ApplyJobs, Command, DueKind, DueRow, Entry, Envelope, Event, Fire, JobChange, JobWrite,
-    MemoryTables, Outcome, RequestId, SnapshotReader, SnapshotWriter, Verdict, check_integrity,
-    decode_entry, encode_entry, query, state_hash,
+    MemoryTables, Order, Outcome, RequestId, SnapshotReader, SnapshotWriter, Verdict,
+    check_integrity, decode_entry, encode_entry, query, state_hash,
 };
 use crate::kernel::time::Timestamp;
 
@@ -290,7 +290,7 @@ impl History {
 
     fn random_command(&mut self) -> Option<Command> {
         let text = self.random.of(&NAMES);
-        match self.random.below(100) {
+        match self.random.below(104) {
             0..12 => {
                 let job = self.random_job();
                 let first = Some(self.world.now.saturating_add(Duration::from_secs(60)));
@@ -333,7 +333,11 @@ impl History {
                 Some(Command::Fire(self.world.manual_of(text, &nodes)))
             }
             36..66 => self.random_fire(),
-            _ => self.random_report(),
+            66..100 => self.random_report(),
+            _ => {
+                let removals_max = self.random.below(4) as u32;
+                Some(Command::Sweep { removals_max })
+            }
         }
     }
 
@@ -396,6 +400,12 @@ impl History {
             assert_eq!(status.error_count, naive.errors, "{text} after {command:?}");
             assert_eq!(status.status, naive.status, "{text} after {command:?}: {naive:?}");
         }
+        for text in NAMES.into_iter().filter(|text| !self.naive.jobs.contains_key(*text)) {
+            let ended = self.world.executions(text).into_iter().find(|run| run.state.is_final());
+            assert_eq!(ended, None, "of a deleted job after {command:?}");
+            let skips = query::skips(&self.world.tables, &name(text), Order::Ascending, 1);
+            assert_eq!(skips, Ok(Vec::new()), "of {text} after {command:?}");
+        }
         // A repeated report is no end: what is kept may be more since the retention was lowered.
         if let (Command::Finish(report), [_, ..]) = (command, events) {
             let job = query::definition(&self.world.tables, &report.job).unwrap();
@@ -421,13 +431,20 @@ fn seeds() -> std::ops::Range<u64> {
 /// Replay with `DKRON_TEST_SEED=<seed> cargo test -p dkron-core random_histories`.
 #[test]
 fn random_histories_keep_every_invariant() {
+    let mut sweeps = 0;
     for seed in seeds() {
         println!("seed {seed}");
         let mut history = History::new(seed);
         for _ in 0..300 {
             history.step();
         }
+        while query::has_unswept(&history.world.tables).unwrap() {
+            history.world.run(Command::Sweep { removals_max: 2 });
+            assert_eq!(check_integrity(&history.world.tables).unwrap(), []);
+            sweeps += 1;
+        }
     }
+    assert!(sweeps > 0 || seeds().count() == 1, "no history was long enough to be swept");
 }
 
 /// Goal: equal logs give equal states, also through their encodings, also when a snapshot is taken

@@ -46,6 +46,7 @@ enum CommandRecord<'a> {
     },
     Finish(ReportRecord<'a>),
     Cancel(&'a str, Id<'a>),
+    Sweep(u32),
 }
 
 impl<'a> EnvelopeRecord<'a> {
@@ -88,6 +89,7 @@ impl<'a> CommandRecord<'a> {
             },
             Command::Finish(report) => Self::Finish(ReportRecord::new(report)),
             Command::Cancel { job, execution } => Self::Cancel(job.as_str(), id(execution)),
+            Command::Sweep { removals_max } => Self::Sweep(*removals_max),
         }
     }
 
@@ -120,6 +122,7 @@ impl<'a> CommandRecord<'a> {
             Self::Cancel(job, execution) => {
                 Command::Cancel { job: to_job_name(job)?, execution: to_id(*execution)? }
             }
+            Self::Sweep(removals_max) => Command::Sweep { removals_max: *removals_max },
         })
     }
 }

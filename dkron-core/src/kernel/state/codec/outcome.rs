@@ -20,6 +20,7 @@ enum OutcomeRecord<'a> {
         pruned: u32,
     },
     Rejected(RejectionRecord<'a>),
+    Unfinished,
 }
 
 /// Variants are numbered by their order: new ones stand last.
@@ -57,6 +58,7 @@ impl Outcome {
                 pruned: *pruned,
             },
             Self::Rejected(why) => OutcomeRecord::Rejected(RejectionRecord::new(why)),
+            Self::Unfinished => OutcomeRecord::Unfinished,
         })
     }
 
@@ -73,6 +75,7 @@ impl Outcome {
                 Self::Applied { created, updated, unchanged, pruned }
             }
             OutcomeRecord::Rejected(why) => Self::Rejected(why.to_rejection()?),
+            OutcomeRecord::Unfinished => Self::Unfinished,
         })
     }
 }

@@ -1,4 +1,7 @@
 //! What became of fires: executions, their outputs, skips.
+//!
+//! The history of a deleted job is there until it is swept, and is not shown: of such a job there
+//! is only what runs.
 
 use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow};
@@ -20,7 +23,10 @@ pub fn execution(
 ) -> Result<Option<Execution>, TableError> {
     match rows::execution(tables, Table::Running, job, id)? {
         Some(execution) => Ok(Some(execution)),
-        None => rows::execution(tables, Table::Executions, job, id),
+        None if super::job_exists(tables, job)? => {
+            rows::execution(tables, Table::Executions, job, id)
+        }
+        None => Ok(None),
     }
 }
 
@@ -34,6 +40,9 @@ pub fn output(
     job: &JobName,
     id: &ExecutionId,
 ) -> Result<Option<StoredOutput>, TableError> {
+    if !super::job_exists(tables, job)? {
+        return Ok(None);
+    }
     let key = keys::execution(job, id);
     rows::get(tables, Table::Outputs, &key, |bytes| {
         Ok(decode::<OutputRecord<'_>>(bytes)?.to_output())
@@ -51,7 +60,9 @@ pub fn executions_page(
     job: &JobName,
     part: Part,
 ) -> Result<Page<Execution>, TableError> {
-    let total = super::status(tables, job)?.map_or(0, |status| u64::from(status.executions));
+    let status = super::status(tables, job)?;
+    let has_history = status.is_some();
+    let total = status.map_or(0, |status| u64::from(status.executions));
     let needed = usize::try_from(part.skip).unwrap_or(usize::MAX).saturating_add(part.limit);
     let mut items = Vec::new();
     if part.limit == 0 {
@@ -59,7 +70,7 @@ pub fn executions_page(
     }
     let of_job = keys::rows_of(job.as_str());
     let mut skip = part.skip;
-    walk(tables, of_job.range(), part.order, needed, |key, value| {
+    walk(tables, of_job.range(), has_history, (part.order, needed), |key, value| {
         if skip > 0 {
             skip -= 1;
         } else if items.len() < part.limit {
@@ -115,7 +126,9 @@ pub fn executions_matching(
     };
     let mut last = None;
     let mut looked_at = 0;
-    walk(tables, rows, range.order, range.rows_max.saturating_add(1), |key, value| {
+    let has_history = super::job_exists(tables, job)?;
+    let limit = (range.order, range.rows_max.saturating_add(1));
+    walk(tables, rows, has_history, limit, |key, value| {
         // One more than is wanted: so the last page is known to be the last.
         if found.items.len() == range.limit || looked_at == range.rows_max {
             found.next = last.take();
@@ -133,12 +146,12 @@ pub fn executions_matching(
 }
 
 /// Shows executions, running ones among the others, until `visit` breaks; of those that run, the
-/// first `running_max` at most.
+/// first `running_max` at most; only those if there is no history.
 fn walk(
     tables: &impl Tables,
     range: KeyRange<'_>,
-    order: Order,
-    running_max: usize,
+    has_history: bool,
+    (order, running_max): (Order, usize),
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Malformed>,
 ) -> Result<(), TableError> {
     let mut running =
@@ -148,7 +161,7 @@ fn walk(
         Order::Descending => Ordering::Greater,
     };
     let mut is_over = false;
-    rows::scan(tables, Table::Executions, range, order, |key, value| {
+    let mut with_history = |key: &[u8], value: &[u8]| {
         while let Some((other, value)) =
             running.next_if(|(other, _)| (**other).cmp(key) == comes_first)
         {
@@ -160,7 +173,10 @@ fn walk(
         let flow = visit(key, value)?;
         is_over = flow.is_break();
         Ok(flow)
-    })?;
+    };
+    if has_history {
+        rows::scan(tables, Table::Executions, range, order, &mut with_history)?;
+    }
     for (key, value) in running {
         if is_over {
             break;
@@ -232,7 +248,7 @@ pub fn skips(
     limit: usize,
 ) -> Result<Vec<Skip>, TableError> {
     let mut found = Vec::new();
-    if limit == 0 {
+    if limit == 0 || !super::job_exists(tables, job)? {
         return Ok(found);
     }
     let of_job = keys::rows_of(job.as_str());

@@ -89,6 +89,15 @@ pub fn is_paused(tables: &impl Tables) -> Result<bool, TableError> {
     rows::exists(tables, Table::Meta, keys::PAUSED)
 }
 
+/// Returns whether anything is left of the history of deleted jobs. O(1).
+///
+/// # Errors
+///
+/// [`TableError`] if the store fails.
+pub fn has_unswept(tables: &impl Tables) -> Result<bool, TableError> {
+    Ok(tables.len(Table::Deleted)? > 0)
+}
+
 /// Returns the fencing token of the newest claim; 0 if nothing was ever claimed.
 ///
 /// # Errors
