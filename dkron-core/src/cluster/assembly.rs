@@ -28,6 +28,19 @@ use crate::ports::Clock;
 /// Records kept in the log though a snapshot covers them.
 const LOG_RECORDS_KEPT: u64 = 1_000;
 
+/// Threads of the node's own tasks: the log, the courier, whoever waits. Runs have threads of their
+/// own, so that a function which blocks them holds up neither the log nor a shutdown.
+const NODE_THREADS: usize = 1;
+
+/// Threads for what blocks of the node's own, at most: results kept, snapshots, calls of
+/// [`Cluster::apply`](crate::Cluster::apply). Nothing of it hangs while the disk does not.
+const NODE_BLOCKING_THREADS_MAX: usize = 512;
+
+/// Threads for what blocks on the runtime of the runs, beside one for each place of its executors:
+/// for `spawn_blocking` in async handlers, who have as many in a runtime of their own as a rule,
+/// and for what goes on, such as the look-up of a name, after its run has been given up.
+const BLOCKING_THREADS_BESIDE: usize = 512;
+
 /// Opens the storage that the configuration names.
 pub(super) fn open_storage(config: &Config, node: &NodeName) -> Result<Storage, Error> {
     match &config.data {
@@ -66,13 +79,26 @@ pub(super) fn open_log(
     })?
 }
 
+/// Starts the runtimes of the node's own tasks, of the runs, and of what begins them.
+pub(super) fn start_runtimes(
+    config: &Config,
+    places: &RunPlaces,
+) -> Result<[NodeRuntime; 3], Error> {
+    let (threads, blocking) = (config.worker_threads, places.blocking_threads_max());
+    Ok([
+        NodeRuntime::start(NODE_THREADS, NODE_BLOCKING_THREADS_MAX, "dkron-node")?,
+        NodeRuntime::start(threads, blocking, "dkron-worker")?,
+        NodeRuntime::start_blocking(threads, "dkron-starter")?,
+    ])
+}
+
 /// Makes what decides, in the zone of the server.
 pub(super) fn engine(config: &Config, server_zone: Zone) -> Engine {
     let region = config.region.clone();
     Engine::new(EngineConfig { region, server_zone, runs_max: RUNS_MAX })
 }
 
-/// Makes what starts claims on this node, on a runtime of their own, and what delivers their
+/// Makes what starts claims on this node, on runtimes of their own, and what delivers their
 /// results.
 pub(super) fn start_courier(
     config: &Config,
@@ -80,12 +106,16 @@ pub(super) fn start_courier(
     storage: &Storage,
     handlers: &Arc<HandlerRegistry>,
     clock: &Arc<dyn Clock>,
-    (runtime, workers): (&Runtime, &Runtime),
+    (runtime, workers, starters): (&Runtime, &Runtime, &Runtime),
+    places: &RunPlaces,
 ) -> (Arc<Runs>, Arc<Courier>) {
     let (sender, incoming) = mpsc::unbounded_channel();
     let (clock, handle) = (Arc::clone(clock), workers.handle().clone());
-    let runs = Runs::new(Arc::new(executors(config, handlers)), clock, handle, sender);
-    let runs = Arc::new(with_places(runs, config.shell_runs));
+    let runs = Runs::new(Arc::new(executors(config, handlers)), clock, handle, sender)
+        .with_starters(starters.handle().clone())
+        .with_places("shell", places.shell)
+        .with_places("http", places.http);
+    let runs = Arc::new(runs);
     let parts = CourierParts {
         log: Arc::clone(consensus) as Arc<_>,
         outbox: Arc::clone(&storage.outbox),
@@ -96,19 +126,39 @@ pub(super) fn start_courier(
     (runs, Arc::new(courier))
 }
 
-/// Bounds the runs that use what the whole machine shares: processes, connections.
-fn with_places(runs: Runs, commands_max: Option<usize>) -> Runs {
-    let shares = FileShares::of_this_process();
-    let commands = commands_max.unwrap_or(SHELL_RUNS_DEFAULT.min(shares.commands));
-    if commands > shares.commands {
-        tracing::warn!(
-            shell_runs = commands,
-            files_suffice_for = shares.commands,
-            "more commands may run at once than this process may open files for; raise its limit \
-             of open files"
-        );
+/// How many runs go on at once of those that use what the whole machine shares: processes,
+/// connections.
+pub(super) struct RunPlaces {
+    shell: usize,
+    http: usize,
+}
+
+impl RunPlaces {
+    /// Returns what the configuration and the files of the process permit.
+    pub(super) fn of(config: &Config) -> Self {
+        let shares = FileShares::of_this_process();
+        let commands = config.shell_runs.unwrap_or(SHELL_RUNS_DEFAULT.min(shares.commands));
+        if commands > shares.commands {
+            tracing::warn!(
+                shell_runs = commands,
+                files_suffice_for = shares.commands,
+                "more commands may run at once than this process may open files for; raise its \
+                 limit of open files"
+            );
+        }
+        Self { shell: commands, http: HTTP_RUNS_MAX.min(shares.requests) }
     }
-    runs.with_places("shell", commands).with_places("http", HTTP_RUNS_MAX.min(shares.requests))
+
+    /// Returns how many threads for what blocks the runtime of the runs needs.
+    ///
+    /// A command, and a request, uses one at a time: to look up a user or a name, to enter a
+    /// directory, to read a certificate, to look at its processes. Any of these may hang, with a
+    /// mounted disk or a name service, so each place has a thread, and no run waits for one that
+    /// another keeps. [`BLOCKING_THREADS_BESIDE`] are for everything else. Runs *begin* on threads
+    /// that are not among these.
+    pub(super) fn blocking_threads_max(&self) -> usize {
+        self.shell + self.http + BLOCKING_THREADS_BESIDE
+    }
 }
 
 /// Returns what this node can run.
@@ -118,4 +168,16 @@ fn executors(config: &Config, handlers: &Arc<HandlerRegistry>) -> ExecutorSet {
         .with("shell", Arc::new(shell))
         .with("http", Arc::new(HttpExecutor::new()))
         .with("handler", Arc::clone(handlers) as Arc<_>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_of_a_run_has_a_thread_for_what_blocks() {
+        let places = RunPlaces::of(&Config::new("n").shell_runs(7));
+        assert_eq!(places.shell, 7);
+        assert!(places.blocking_threads_max() > places.shell + places.http);
+    }
 }

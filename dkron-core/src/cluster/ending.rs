@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::node::Node;
+use super::owned::NodeRuntime;
 use crate::driver::EngineNews;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 
-/// How long an end waits for what blocks on the runtime's threads.
+/// How long an end waits for what blocks on the threads of the runs, and then of the node.
 pub(super) const RUNTIME_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How long an end waits for the threads of the storage.
@@ -74,9 +75,9 @@ impl Node {
 
     /// Ends the threads and closes the data directory.
     pub(super) fn end(self) -> Result<(), Error> {
-        let Self { runtime, workers, storage, consensus, engine, .. } = self;
+        let Self { runtime, workers, starters, storage, consensus, engine, .. } = self;
         let ended = engine.join();
-        workers.end(RUNTIME_WAIT_MAX);
+        NodeRuntime::end_all([starters, workers], RUNTIME_WAIT_MAX);
         runtime.end(RUNTIME_WAIT_MAX);
         // Holds a part of the storage; the other parts went with the engine and the runtime.
         drop(consensus);

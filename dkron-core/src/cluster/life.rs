@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Config;
-use super::assembly::{engine, open_log, open_storage, start_courier};
+use super::assembly::{RunPlaces, engine, open_log, open_storage, start_courier, start_runtimes};
 use super::ending::{CLOSE_WAIT_MAX, PROPOSALS_WAIT_MAX, RUNTIME_WAIT_MAX};
 use super::node::Node;
 use super::office::{Office, OfficeState};
-use super::owned::{EngineThread, Fatal, NodeRuntime, NodeStorage};
+use super::owned::{EngineThread, Fatal, NodeStorage};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::consensus::{Consensus, EntryEvents};
 use crate::adapters::entropy::SystemEntropy;
@@ -28,10 +28,6 @@ use crate::ports::{Clock, Entropy};
 /// How long a start waits for a leader.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Threads of the node's own tasks: the log, the courier, whoever waits. Runs have threads of their
-/// own, so that a function which blocks them holds up neither the log nor a shutdown.
-const NODE_THREADS: usize = 1;
-
 /// Entries that are applied and wait for the engine to hear of them.
 const APPLIED_MAX: usize = 64;
 
@@ -43,8 +39,8 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
         let instance = entropy.random_u64();
-        let runtime = NodeRuntime::start(NODE_THREADS, "dkron-node")?;
-        let workers = NodeRuntime::start(config.worker_threads, "dkron-worker")?;
+        let places = RunPlaces::of(&config);
+        let [runtime, workers, starters] = start_runtimes(&config, &places)?;
 
         let (applied_sender, applied) = mpsc::channel(APPLIED_MAX);
         let cluster_id = entropy.request_id().0;
@@ -58,8 +54,9 @@ impl Node {
             }
         };
         let handlers = Arc::new(HandlerRegistry::new(config.handler_threads));
+        let runtimes = (&*runtime, &*workers, &*starters);
         let (runs, courier) =
-            start_courier(&config, &consensus, &storage, &handlers, &clock, (&runtime, &workers));
+            start_courier(&config, &consensus, &storage, &handlers, &clock, runtimes, &places);
 
         let watch = Arc::new(Watch::new());
         let (news, incoming) = sync_channel(NEWS_MAX);
@@ -100,6 +97,7 @@ impl Node {
             fatal,
             runtime,
             workers,
+            starters,
         };
         if let Err(error) = node.take_up(applied) {
             node.give_up();

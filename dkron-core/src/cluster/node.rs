@@ -52,6 +52,8 @@ pub(super) struct Node {
     pub(super) runtime: NodeRuntime,
     /// Where async handlers and executors run.
     pub(super) workers: NodeRuntime,
+    /// Where runs take their first step.
+    pub(super) starters: NodeRuntime,
 }
 
 impl Node {

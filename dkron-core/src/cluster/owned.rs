@@ -12,7 +12,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{self, Runtime};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::storage::Storage;
@@ -23,16 +24,32 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct NodeRuntime(Option<Runtime>);
 
 impl NodeRuntime {
-    /// Starts a runtime with so many threads of this name.
-    pub(super) fn start(threads: usize, name: &str) -> Result<Self, Error> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name(name)
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Error::new(ErrorKind::LimitExceeded, "start the node's runtime").with_source(error)
-            })?;
+    /// Starts a runtime with so many threads of this name, and at most so many further ones for
+    /// what blocks. Those are made when they are needed, and go when they are idle.
+    pub(super) fn start(
+        threads: usize,
+        blocking_threads_max: usize,
+        name: &str,
+    ) -> Result<Self, Error> {
+        let mut builder = runtime::Builder::new_multi_thread();
+        builder.worker_threads(threads).enable_all();
+        Self::build(builder, blocking_threads_max, name)
+    }
+
+    /// Starts a runtime that has nothing but threads for what blocks.
+    pub(super) fn start_blocking(threads_max: usize, name: &str) -> Result<Self, Error> {
+        Self::build(runtime::Builder::new_current_thread(), threads_max, name)
+    }
+
+    fn build(
+        mut builder: runtime::Builder,
+        blocking_threads_max: usize,
+        name: &str,
+    ) -> Result<Self, Error> {
+        let built = builder.max_blocking_threads(blocking_threads_max).thread_name(name).build();
+        let runtime = built.map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "start the node's runtime").with_source(error)
+        })?;
         Ok(Self(Some(runtime)))
     }
 
@@ -53,11 +70,18 @@ impl NodeRuntime {
 
     /// Ends it, and waits at most `limit` for what blocks on its threads.
     pub(super) fn end(self, limit: Duration) {
+        Self::end_all([self], limit);
+    }
+
+    /// Ends several, and waits at most `limit` for what blocks on the threads of all of them.
+    pub(super) fn end_all<const COUNT: usize>(runtimes: [Self; COUNT], limit: Duration) {
         // Waiting is not allowed on a thread of another runtime.
         let ending = Builder::new().name("dkron-stop".to_owned()).spawn(move || {
-            let mut owned = self;
-            if let Some(runtime) = owned.0.take() {
-                runtime.shutdown_timeout(limit);
+            let begun = Instant::now();
+            for mut owned in runtimes {
+                if let Some(runtime) = owned.0.take() {
+                    runtime.shutdown_timeout(limit.saturating_sub(begun.elapsed()));
+                }
             }
         });
         if let Ok(thread) = ending {
@@ -171,7 +195,7 @@ impl EngineThread {
         let thread =
             Builder::new().name("dkron-engine".to_owned()).spawn(run).map_err(|error| {
                 let text = "start thread \"dkron-engine\"";
-                Error::new(ErrorKind::LimitExceeded, text).with_source(error)
+                Error::new(ErrorKind::Unavailable, text).with_source(error)
             })?;
         Ok(Self { thread: Some(thread), news })
     }
@@ -229,7 +253,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_runtime_may_be_dropped_or_ended_within_another_one() {
-        drop(NodeRuntime::start(1, "test").unwrap());
-        NodeRuntime::start(1, "test").unwrap().end(Duration::from_secs(1));
+        let both = || {
+            let plain = NodeRuntime::start(1, 1, "test").unwrap();
+            [plain, NodeRuntime::start_blocking(1, "test").unwrap()]
+        };
+        drop(both());
+        NodeRuntime::end_all(both(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_runtime_has_as_many_threads_for_what_blocks_as_it_was_told() {
+        for runtime in [
+            NodeRuntime::start(1, 2, "test").unwrap(),
+            NodeRuntime::start_blocking(2, "test").unwrap(),
+        ] {
+            let (told, begun) = std::sync::mpsc::channel();
+            let (open, gate) = tokio::sync::broadcast::channel::<()>(1);
+            for _ in 0..3 {
+                let (told, mut gate) = (told.clone(), gate.resubscribe());
+                runtime.spawn_blocking(move || {
+                    told.send(()).unwrap();
+                    // Ends when the gate is gone.
+                    let _ = gate.blocking_recv();
+                });
+            }
+            let bound = Duration::from_secs(20);
+            begun.recv_timeout(bound).unwrap();
+            begun.recv_timeout(bound).unwrap();
+            assert!(begun.try_recv().is_err(), "the third waits for a thread");
+
+            drop(open);
+            begun.recv_timeout(bound).unwrap();
+        }
     }
 }

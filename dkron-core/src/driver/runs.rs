@@ -132,7 +132,7 @@ impl Runs {
         runtime: Handle,
         reports: mpsc::UnboundedSender<Report>,
     ) -> Self {
-        let starts = Starts::new(runtime.metrics().num_workers());
+        let starts = Starts::new(runtime.metrics().num_workers(), runtime.clone());
         let live = Mutex::default();
         let (places, ended) = (Vec::new(), Notify::new());
         Self { executors, clock, runtime, starts, reports, live, places, ended }

@@ -7,11 +7,12 @@
 //!
 //! # Concurrency
 //!
-//! *Starters* work through one queue, as many as the runtime has threads at the most, on threads of
-//! its own for what blocks: a first step that keeps its thread holds up nobody while there is
-//! another starter, and no task of the runtime ever. *Owner*: the runtime of the runs. *Inputs*:
-//! the queue. *Bound*: the queue holds claims that are on record and have not begun. A starter
-//! *ends* when the queue is empty.
+//! *Starters* work through one queue, as many as the runtime of the runs has threads at the most, on
+//! threads that nobody else uses: a first step that keeps its thread holds up nobody while there is
+//! another starter, and no task of the runtime ever; and what hangs on the runtime's own threads for
+//! what blocks, such as the look-up of a name, holds up no start. *Owner*: the runtime given by
+//! `with_starters`. *Inputs*: the queue. *Bound*: the queue holds claims that are on record and have
+//! not begun. A starter *ends* when the queue is empty.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::task::noop_waker_ref;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::Runs;
@@ -48,6 +50,8 @@ pub(super) struct Start {
 /// The queue of starts, and what was learned about waiting for them.
 pub(super) struct Starts {
     queue: Mutex<Queue>,
+    /// Has the threads of the starters.
+    pool: Handle,
     starters_max: usize,
     ahead_ns: AtomicU64,
 }
@@ -59,11 +63,11 @@ struct Queue {
 }
 
 impl Starts {
-    /// Begins with an empty queue, for so many threads.
-    pub(super) fn new(threads: usize) -> Self {
+    /// Begins with an empty queue, for so many starters on the threads for what blocks of `pool`.
+    pub(super) fn new(starters_max: usize, pool: Handle) -> Self {
         let ahead_ns = AtomicU64::new(nanoseconds(AHEAD_FIRST));
         let queue = Mutex::new(Queue { starts: VecDeque::new(), starters: 0 });
-        Self { queue, starters_max: threads.max(1), ahead_ns }
+        Self { queue, pool, starters_max: starters_max.max(1), ahead_ns }
     }
 
     /// Returns how long before their instants claims are best handed in.
@@ -138,16 +142,26 @@ impl Drop for Starter<'_> {
 }
 
 impl Runs {
+    /// Takes first steps on the threads for what blocks of `pool` rather than those of the runtime
+    /// of the runs, which belong to what blocks in a run.
+    #[must_use]
+    pub fn with_starters(mut self, pool: Handle) -> Self {
+        self.starts.pool = pool;
+        self
+    }
+
     /// Puts starts into the queue and sees to it that they begin.
     pub(super) fn begin(self: &Arc<Self>, starts: Vec<Start>) {
         for _ in 0..self.starts.add(starts) {
             let runs = Arc::clone(self);
-            self.runtime.spawn_blocking(move || runs.work_through());
+            self.starts.pool.spawn_blocking(move || runs.work_through());
         }
     }
 
     /// Begins what is in the queue.
     fn work_through(self: &Arc<Self>) {
+        // What a first step spawns goes on there, with its timers and sockets.
+        let _within = self.runtime.enter();
         let mut starter = Starter { runs: self, is_counted: true };
         let mut last = None;
         while let Some(start) = starter.next() {

@@ -46,6 +46,13 @@ impl Executors for Kinds {
                     RunEnd::succeeded()
                 })
             }
+            "spawns" => {
+                let begun = tokio::spawn(async { tokio::time::sleep(Duration::ZERO).await });
+                Box::pin(async move {
+                    begun.await.unwrap();
+                    RunEnd::succeeded()
+                })
+            }
             "panics" => panic!("as told"),
             "panics later" => Box::pin(async { panic!("as told") }),
             _ => Box::pin(std::future::ready(RunEnd::succeeded())),
@@ -55,6 +62,8 @@ impl Executors for Kinds {
 
 struct World {
     runtime: Runtime,
+    /// Has the threads of the starters.
+    _pool: Runtime,
     runs: Arc<Runs>,
     reports: mpsc::UnboundedReceiver<Report>,
     open: std::sync::mpsc::Sender<()>,
@@ -63,16 +72,21 @@ struct World {
 }
 
 impl World {
+    /// Two starters, and two other threads for what blocks.
     fn new() -> Self {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let mut builder = Builder::new_multi_thread();
+        let builder = builder.worker_threads(2).max_blocking_threads(2).enable_all();
+        let runtime = builder.build().unwrap();
+        let pool = Builder::new_current_thread().max_blocking_threads(2).build().unwrap();
         let (sender, reports) = mpsc::unbounded_channel();
         let (open, gate) = channel();
         let (noted, begun) = channel();
         let notify = Arc::new(Notify::new());
         let kinds = Kinds { gate: Mutex::new(gate), notify: Arc::clone(&notify), begun: noted };
         let handle = runtime.handle().clone();
-        let runs = Arc::new(Runs::new(Arc::new(kinds), Arc::new(Wall), handle, sender));
-        Self { runtime, runs, reports, open, notify, begun }
+        let runs = Runs::new(Arc::new(kinds), Arc::new(Wall), handle, sender)
+            .with_starters(pool.handle().clone());
+        Self { runtime, _pool: pool, runs: Arc::new(runs), reports, open, notify, begun }
     }
 
     /// Starts runs at once, with tokens from `first` on.
@@ -110,6 +124,33 @@ fn a_run_that_blocks_its_thread_holds_up_no_other() {
     assert_eq!(world.ended().0, 5);
     world.open.send(()).unwrap();
     assert_eq!(world.ended().0, 1);
+}
+
+#[test]
+fn runs_begin_though_every_thread_for_what_blocks_hangs() {
+    let mut world = World::new();
+    let (open, gate) = channel();
+    let gate = Arc::new(Mutex::new(gate));
+    for _ in 0..10 {
+        let gate: Arc<Mutex<Receiver<()>>> = Arc::clone(&gate);
+        // Two of them keep both threads, the others wait for one.
+        world.runtime.spawn_blocking(move || gate.lock().unwrap().recv_timeout(BOUND));
+    }
+
+    world.start(1, &["quick", "waits", "quick"]);
+
+    let both = world.all_ended(2);
+    assert_eq!(both.keys().copied().collect::<Vec<_>>(), [1, 3]);
+    world.notify.notify_one();
+    assert_eq!(world.ended().0, 2);
+    drop(open);
+}
+
+#[test]
+fn what_a_first_step_spawns_goes_on_in_the_runtime_of_the_runs() {
+    let mut world = World::new();
+    world.start(1, &["spawns"]);
+    assert_eq!(world.ended(), (1, ExecutionState::Succeeded));
 }
 
 #[test]
@@ -180,7 +221,8 @@ fn a_claim_sent_twice_starts_once() {
 
 #[test]
 fn how_long_ahead_follows_the_threads_and_has_a_bound() {
-    let starts = Starts::new(2);
+    let pool = Builder::new_current_thread().build().unwrap();
+    let starts = Starts::new(2, pool.handle().clone());
     let at = Timestamp::from_unix_s(1_900_000_000).unwrap();
     let after = |span: Duration| at.saturating_add(span);
     let first = starts.ahead();
