@@ -22,24 +22,28 @@ struct Occupancy<T> {
     taken: usize,
     /// By fencing token, which grows with every claim.
     waiting: BTreeMap<u64, T>,
+    /// That runs have to wait was told, and half of the places have not been free since.
+    is_crowded: bool,
 }
 
 impl<T> Places<T> {
     /// Makes `runs_max` places, at least one.
     fn new(executor: &'static str, runs_max: usize) -> Self {
-        let occupancy = Mutex::new(Occupancy { taken: 0, waiting: BTreeMap::new() });
+        let occupancy =
+            Mutex::new(Occupancy { taken: 0, waiting: BTreeMap::new(), is_crowded: false });
         Self { executor, runs_max: runs_max.max(1), occupancy }
     }
 
-    /// Takes a place and gives the start back; without one keeps it, and says how many wait then.
-    fn enter(&self, token: u64, start: T) -> Result<T, usize> {
+    /// Takes a place and gives the start back; without one keeps it, and says whether that is the
+    /// beginning of a crowd, which lasts until half of the places are free.
+    fn enter(&self, token: u64, start: T) -> Result<T, bool> {
         let mut occupancy = self.lock();
         if occupancy.taken < self.runs_max {
             occupancy.taken += 1;
             return Ok(start);
         }
         occupancy.waiting.insert(token, start);
-        Err(occupancy.waiting.len())
+        Err(!std::mem::replace(&mut occupancy.is_crowded, true))
     }
 
     /// Gives a place back; returns the start whose it is now, if one waits.
@@ -48,6 +52,7 @@ impl<T> Places<T> {
         let next = occupancy.waiting.pop_first().map(|(_, start)| start);
         if next.is_none() {
             occupancy.taken = occupancy.taken.saturating_sub(1);
+            occupancy.is_crowded &= occupancy.taken > self.runs_max / 2;
         }
         next
     }
@@ -105,10 +110,10 @@ impl Runs {
             let Some(places) = self.places_of(&job.executor) else { continue };
             match places.enter(token, start) {
                 Ok(start) => starts.push(start),
-                Err(waiting) => {
-                    if waiting == 1 {
-                        let executor = places.executor;
-                        tracing::debug!(executor, "as many runs go on as may: further ones wait");
+                Err(is_beginning) => {
+                    if is_beginning {
+                        let Places { executor, runs_max, .. } = *places;
+                        tracing::warn!(executor, runs_max, "every place is taken: runs wait");
                     }
                     // Whoever asked for its end before it waited has not found it.
                     if self.is_ending(token) {
@@ -146,9 +151,9 @@ mod tests {
         let places = Places::new("shell", 2);
         assert_eq!(places.enter(1, "a"), Ok("a"));
         assert_eq!(places.enter(2, "b"), Ok("b"));
-        assert_eq!(places.enter(5, "e"), Err(1));
-        assert_eq!(places.enter(3, "c"), Err(2));
-        assert_eq!(places.enter(4, "d"), Err(3));
+        assert_eq!(places.enter(5, "e"), Err(true));
+        assert_eq!(places.enter(3, "c"), Err(false));
+        assert_eq!(places.enter(4, "d"), Err(false));
         assert_eq!((places.waiting(), places.waiting_count()), (vec![3, 4, 5], 3));
 
         assert_eq!(places.withdraw(4), Some("d"));
@@ -157,6 +162,22 @@ mod tests {
 
         assert_eq!(places.enter(6, "f"), Ok("f"));
         assert_eq!(places.enter(7, "g"), Ok("g"));
-        assert_eq!(places.enter(8, "h"), Err(1), "places do not grow by being given back");
+        assert_eq!(places.enter(8, "h"), Err(true), "places do not grow by being given back");
+    }
+
+    #[test]
+    fn that_runs_wait_is_told_once_until_half_of_the_places_are_free() {
+        let places = Places::new("shell", 4);
+        for token in 1..=4 {
+            assert_eq!(places.enter(token, ()), Ok(()));
+        }
+        assert_eq!(places.enter(5, ()), Err(true));
+        // The one that waited gets a place, and one more becomes free: then it is full again.
+        assert_eq!((places.leave(), places.leave()), (Some(()), None));
+        assert_eq!((places.enter(6, ()), places.enter(7, ())), (Ok(()), Err(false)));
+
+        assert_eq!((places.leave(), places.leave(), places.leave()), (Some(()), None, None));
+        assert_eq!((places.enter(8, ()), places.enter(9, ())), (Ok(()), Ok(())));
+        assert_eq!(places.enter(10, ()), Err(true));
     }
 }
