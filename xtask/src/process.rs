@@ -161,15 +161,21 @@ pub fn is_installed(program: &str, args: &[&str]) -> bool {
 /// Passes every line on as it comes; adds up the lines that are cargo's test results.
 ///
 /// A test that cannot run on this machine passes and prints `skipped: what, why`, which is shown
-/// with `--show-output`; it counts as skipped.
+/// with `--show-output`; it counts as skipped. The names of all that passed, which come with that,
+/// are not passed on: they stand there already, each with its `ok`.
 fn pass_on_and_count(output: impl Read, mut to: impl Write) -> Outcome {
     let mut outcome = Outcome::default();
     let (mut ignored, mut unable) = (0, 0);
     let mut reader = BufReader::new(output);
     let mut line = Vec::new();
+    let mut is_list_of_passed = false;
     while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        let _ = to.write_all(&line).and_then(|()| to.flush());
         let text = String::from_utf8_lossy(&line);
+        // The word stands before their output, and again before their names.
+        is_list_of_passed = text == "successes:\n" || is_list_of_passed && text.starts_with("    ");
+        if !is_list_of_passed {
+            let _ = to.write_all(&line).and_then(|()| to.flush());
+        }
         if let Some((passed, failed, skipped)) = test_result(&text) {
             outcome.passed += passed;
             outcome.failed += failed;
@@ -245,6 +251,20 @@ mod tests {
         let mut want = Outcome::skipped("disk full", "needs root");
         want.passed = 2;
         assert_eq!(outcome, want);
+    }
+
+    #[test]
+    fn names_of_passed_tests_are_passed_on_once_and_their_output_with_them() {
+        let output = "test a ... ok\n\nsuccesses:\n\n---- a stdout ----\n    seed 7\n\n\n\
+                      successes:\n    a\n    b\n\ntest result: ok. 2 passed; 0 failed; 0 ignored\n";
+        let mut shown = Vec::new();
+
+        let outcome = pass_on_and_count(output.as_bytes(), &mut shown);
+
+        assert_eq!(outcome.passed, 2);
+        let want = "test a ... ok\n\n\n---- a stdout ----\n    seed 7\n\n\n\n\
+                    test result: ok. 2 passed; 0 failed; 0 ignored\n";
+        assert_eq!(String::from_utf8(shown).unwrap(), want);
     }
 
     #[test]

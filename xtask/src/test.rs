@@ -56,14 +56,18 @@ Stages:
     stage::run(STAGES, &args.values("--stage"), &context)
 }
 
+/// What a test prints is shown even if it passes: one that could not run says so.
+const SHOW_OUTPUT: &[&str] = &["--", "--show-output"];
+
 fn unit(_: &Context) -> Result<Outcome> {
     let what = ["--exclude", "dkron-e2e", "--lib", "--bins", "--tests"];
-    Step::cargo(&["test", "--workspace", "--no-fail-fast"]).args(&what).run_tests()
+    let step = Step::cargo(&["test", "--workspace", "--no-fail-fast"]);
+    step.args(&what).args(SHOW_OUTPUT).run_tests()
 }
 
 fn kernel(_: &Context) -> Result<Outcome> {
     let core = ["-p", "dkron-core", "--no-default-features", "--lib"];
-    Step::cargo(&["test", "--no-fail-fast"]).args(&core).run_tests()
+    Step::cargo(&["test", "--no-fail-fast"]).args(&core).args(SHOW_OUTPUT).run_tests()
 }
 
 fn doctest(_: &Context) -> Result<Outcome> {
@@ -73,8 +77,7 @@ fn doctest(_: &Context) -> Result<Outcome> {
 /// The daemon is built first: the tests start the program that lies beside their own.
 fn e2e(_: &Context) -> Result<Outcome> {
     Step::cargo(&["build", "--quiet", "-p", "dkron-server"]).run()?;
-    let show = ["--", "--show-output"];
-    Step::cargo(&["test", "-p", "dkron-e2e", "--no-fail-fast"]).args(&show).run_tests()
+    Step::cargo(&["test", "-p", "dkron-e2e", "--no-fail-fast"]).args(SHOW_OUTPUT).run_tests()
 }
 
 /// Runs each package under `examples/rust`; it passes if it ends by itself with success.
