@@ -1,5 +1,6 @@
 //! What a program declares as its own: its jobs made what its code says, all or nothing.
 
+use super::node::Node;
 use super::{Applied, Cluster};
 use crate::adapters::consensus::weight_of_job;
 use crate::error::{Error, ErrorKind};
@@ -18,14 +19,19 @@ impl Cluster {
     /// bytes, and with `prune` the tag may have as many. A program with more declares them in
     /// parts, each under a tag of its own: all or nothing then holds for each part.
     ///
+    /// Jobs are taken from the iterator on the caller's thread, and checked on one of the node's.
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] for the first job that is not accepted, by name, or if there
-    /// are too many; [`ErrorKind::Conflict`] if a job of that name belongs to somebody else: then
-    /// nothing has changed. And those of [every write](Cluster#writes). Safe to retry.
+    /// [`ErrorKind::InvalidArgument`] for the first job that is not accepted, by name; if there are
+    /// too many; or if the tag is empty, holds a control character or has more than
+    /// [`limits::DECLARED_BY_BYTES_MAX`] bytes. [`ErrorKind::Conflict`] if a job of that name
+    /// belongs to somebody else: then nothing has changed. And those of
+    /// [every write](Cluster#writes). Safe to retry.
     ///
     /// [`limits::DECLARED_JOBS_MAX`]: crate::limits::DECLARED_JOBS_MAX
     /// [`limits::DECLARED_BYTES_MAX`]: crate::limits::DECLARED_BYTES_MAX
+    /// [`limits::DECLARED_BY_BYTES_MAX`]: crate::limits::DECLARED_BY_BYTES_MAX
     pub async fn apply(
         &self,
         declared_by: &str,
@@ -37,29 +43,17 @@ impl Cluster {
             let text = "declared_by is empty; name the program that declares the jobs";
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
-        let prepare = |mut job: Job| {
-            job.declared_by = Some(declared_by.to_owned());
-            let name = job.name.clone();
-            node.prepare(job).map_err(|error| {
-                let text = format!("declare job \"{name}\": {}", error.message());
-                Error::new(error.kind(), text).with_source(error)
-            })
-        };
-        let (mut writes, mut bytes) = (Vec::new(), 0);
+        let (mut drafts, mut bytes) = (Vec::new(), 0);
         for job in jobs {
             bytes += weight_of_job(&job);
-            if writes.len() == DECLARED_JOBS_MAX || bytes > DECLARED_BYTES_MAX {
+            if drafts.len() == DECLARED_JOBS_MAX || bytes > DECLARED_BYTES_MAX {
                 return Err(too_many_declared(declared_by));
             }
-            writes.push(prepare(job)?);
+            drafts.push(job);
         }
-        let has_more =
-            || node.query(|view| query::has_declared_more(view, declared_by, DECLARED_JOBS_MAX));
-        if prune && has_more()? {
-            return Err(too_many_declared(declared_by));
-        }
-        let jobs = writes;
-        let command = ApplyJobs { declared_by: declared_by.to_owned(), jobs, prune };
+        let tag = declared_by.to_owned();
+        // A second of work if they are as many as may be.
+        let command = node.blocking(move |node| prepare_all(node, tag, drafts, prune)).await?;
         match node.propose_one(Command::ApplyJobs(Box::new(command))).await? {
             Outcome::Applied { created, updated, unchanged, pruned } => {
                 Ok(Applied { created, updated, unchanged, pruned })
@@ -69,11 +63,35 @@ impl Cluster {
     }
 }
 
+/// Checks the jobs that a program declares and computes what the state must not. Blocks.
+fn prepare_all(
+    node: &Node,
+    declared_by: String,
+    drafts: Vec<Job>,
+    prune: bool,
+) -> Result<ApplyJobs, Error> {
+    let prepare = |mut job: Job| {
+        job.declared_by = Some(declared_by.clone());
+        let name = job.name.clone();
+        node.prepare(job).map_err(|error| {
+            let text = format!("declare job \"{name}\": {}", error.message());
+            Error::new(error.kind(), text).with_source(error)
+        })
+    };
+    let jobs = drafts.into_iter().map(prepare).collect::<Result<_, _>>()?;
+    let has_more =
+        || node.query(|view| query::has_declared_more(view, &declared_by, DECLARED_JOBS_MAX));
+    if prune && has_more()? {
+        return Err(too_many_declared(&declared_by));
+    }
+    Ok(ApplyJobs { declared_by, jobs, prune })
+}
+
 /// The error of declaring more than one transaction should hold.
 fn too_many_declared(declared_by: &str) -> Error {
     let text = format!(
-        "declare jobs of \"{declared_by}\": at most {DECLARED_JOBS_MAX} jobs of \
-         {DECLARED_BYTES_MAX} bytes at once, and under a tag that is pruned; declare them in \
+        "declare jobs of \"{declared_by}\": at most {DECLARED_JOBS_MAX} jobs, together \
+         of {DECLARED_BYTES_MAX} bytes, at once, and under a tag that is pruned; declare them in \
          parts, each under a tag of its own"
     );
     Error::new(ErrorKind::InvalidArgument, text)

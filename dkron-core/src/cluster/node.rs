@@ -210,6 +210,22 @@ impl Node {
         }
     }
 
+    /// Does on a thread of the node's what would keep the caller's for long.
+    pub(super) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let node = Arc::clone(self);
+        let done = self.runtime.spawn_blocking(move || work(&node)).await;
+        done.unwrap_or_else(|error| {
+            Err(if error.is_panic() {
+                Error::new(ErrorKind::Internal, "a thread of the node panicked; please report it")
+            } else {
+                Error::new(ErrorKind::Stopped, "the node was shut down")
+            })
+        })
+    }
+
     /// Gives `work` at most `limit`; `None` if that passes first. Works on any runtime.
     pub(super) async fn within<T>(
         &self,
