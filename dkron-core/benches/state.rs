@@ -163,7 +163,7 @@ fn pages(criterion: &mut Criterion) {
     let part = query::Part { order: Order::Ascending, skip: 50_000, limit: 100 };
     let mut group = criterion.benchmark_group("state/query");
     group.bench_function("page of 100 in the middle of 100,000", |bencher| {
-        bencher.iter(|| black_box(query::jobs_page(&runs.tables, part, None)));
+        bencher.iter(|| black_box(query::jobs_page(&runs.tables, part)));
     });
     group.bench_function("100 due rows", |bencher| {
         bencher.iter(|| black_box(query::due_rows(&runs.tables, None, Timestamp::MAX, 100)));

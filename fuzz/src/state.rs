@@ -81,7 +81,7 @@ fn use_rows(tables: &mut MemoryTables) {
     let _ = query::running(tables, None, usize::MAX);
     let _ = query::stats(tables, Timestamp::UNIX_EPOCH, 30);
     let part = query::Part { order: Order::Descending, skip: 0, limit: usize::MAX };
-    let _ = query::jobs_page(tables, part, None);
+    let _ = query::jobs_page(tables, part);
 
     let mut names = Vec::new();
     for table in [Table::Jobs, Table::Status] {

@@ -171,7 +171,7 @@ pub fn look_at(tables: &impl Tables) -> Result<(), TableError> {
     query::due_rows(tables, None, Timestamp::MAX, LOOK_MAX)?;
     query::is_paused(tables)?;
     query::stats(tables, at(0), 3)?;
-    query::jobs_page(tables, part, None)?;
+    query::jobs_page(tables, part)?;
     for view in query::jobs_after(tables, None, LOOK_MAX, |_| Ok(true))? {
         let job = &view.job.name;
         query::children(tables, job)?;

@@ -100,7 +100,7 @@ impl Cluster {
     /// [`ErrorKind::Storage`] if the state cannot be read.
     pub fn jobs_at(&self, skip: u64, limit: usize) -> Result<Vec<JobView>, Error> {
         let part = Part { order: Order::Ascending, skip, limit };
-        let page = self.node()?.query(|view| query::jobs_page(view, part, None))?;
+        let page = self.node()?.query(|view| query::jobs_page(view, part))?;
         Ok(page.items)
     }
 
