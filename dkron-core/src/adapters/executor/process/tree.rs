@@ -1,6 +1,6 @@
 //! Which processes belong to a run, and how all of them are ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,20 +201,16 @@ impl ProcessTree {
         };
         let candidates: Vec<&Process> =
             processes.iter().filter(|process| process.pid != me && process.pid > 1).collect();
-        let mut members: BTreeSet<i32> = candidates
-            .iter()
-            .filter(|process| is_seed(process))
-            .map(|process| process.pid)
-            .collect();
-        loop {
-            let before = members.len();
-            for process in &candidates {
-                if members.contains(&process.parent) {
-                    members.insert(process.pid);
-                }
-            }
-            if members.len() == before {
-                break;
+        let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+        for process in &candidates {
+            children.entry(process.parent).or_default().push(process.pid);
+        }
+        let mut open: Vec<i32> =
+            candidates.iter().filter(|process| is_seed(process)).map(|seed| seed.pid).collect();
+        let mut members = BTreeSet::new();
+        while let Some(pid) = open.pop() {
+            if members.insert(pid) {
+                open.extend(children.remove(&pid).unwrap_or_default());
             }
         }
         candidates
