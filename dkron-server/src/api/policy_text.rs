@@ -119,12 +119,13 @@ pub(super) fn retry_backoff_text(backoff: RetryBackoff) -> String {
     }
 }
 
-/// Reads a span that may be missing; `field` is for the error.
+/// Reads a span that may be missing; a negative one is refused. `field` is for the error.
 pub(super) fn parse_span(field: &str, text: &str) -> Result<Option<Duration>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let refused = || format!("{field} must be a duration such as \"90s\", found \"{text}\"");
+    let refused =
+        || format!("{field} must be a duration such as \"90s\", not negative, found \"{text}\"");
     duration(text).map(Some).ok_or_else(refused)
 }
 

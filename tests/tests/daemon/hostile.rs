@@ -125,7 +125,7 @@ fn hostile_jobs_are_refused_with_what_is_wrong() {
         ("retries", "4294967295", "retries must be within"),
         ("retries", digits.as_str(), "cannot unmarshal number 999"),
         ("success_count", digits.as_str(), "cannot unmarshal number 999"),
-        ("retention", "{\"executions\":4294967295}", "retention must be within"),
+        ("retention", "{\"executions\":4294967295}", "retention.executions must be within"),
         ("timeout", "\"99999999999999h\"", "timeout must be a duration"),
         ("schedule", "\"@every 99999999999999h\"", "invalid duration"),
         ("schedule", "\"@at 99999-01-01T00:00:00Z\"", "parsing time"),

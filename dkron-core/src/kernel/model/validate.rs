@@ -134,11 +134,11 @@ impl Job {
         if let CatchUpPolicy::All { fires_max } = self.catch_up {
             number("catch_up", fires_max, 1, CATCH_UP_FIRES_MAX)?;
         }
-        number("retention", self.retention.executions_max, 1, EXECUTIONS_PER_JOB_MAX)?;
+        number("retention.executions", self.retention.executions_max, 1, EXECUTIONS_PER_JOB_MAX)?;
         let spans = [
             ("misfire_deadline", self.misfire_deadline),
             ("timeout", self.timeout),
-            ("retention", self.retention.age_max),
+            ("retention.age", self.retention.age_max),
         ];
         for (field, value) in spans {
             value.map_or(Ok(()), |value| span(field, value, SHORTEST))?;
@@ -290,7 +290,7 @@ mod tests {
         let catch_up = CatchUpPolicy::All { fires_max: 0 };
         refused(&Job { catch_up, ..job() }, "catch_up must be within 1..=1000, found 0");
         let retention = Retention { executions_max: 0, ..Retention::default() };
-        let why = "retention must be within 1..=1000000, found 0";
+        let why = "retention.executions must be within 1..=1000000, found 0";
         refused(&Job { retention, ..job() }, why);
         let why = "timeout must be within 1ns..=315360000s, found 0ns";
         refused(&Job { timeout: Some(Duration::ZERO), ..job() }, why);
