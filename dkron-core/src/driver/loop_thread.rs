@@ -231,6 +231,8 @@ fn log_events(events: &[Event]) {
 fn note(observation: &Observation) {
     match observation {
         Observation::Planned { .. } => tracing::trace!(?observation, "engine"),
+        // A job was written, or a run claimed, while decisions were on their way: nothing is amiss.
+        Observation::Refused { .. } => tracing::debug!(?observation, "engine"),
         Observation::TookOffice { .. }
         | Observation::WithdrewClaim { .. }
         | Observation::OverloadOver { .. } => {
