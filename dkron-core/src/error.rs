@@ -18,18 +18,21 @@ pub enum ErrorKind {
     InvalidArgument = 1,
     /// There is no such job, execution or node.
     NotFound = 2,
-    /// The object exists already, or has moved on since it was read.
+    /// What the call is about is not as the call needs it: it has moved on since it was read,
+    /// exists already, is disabled, in use, or somebody else's.
     Conflict = 3,
     /// Another node leads.
     NotLeader = 4,
-    /// No quorum answered in time to decide.
+    /// Something that the call needs is not there at present: a quorum or a leader, a node that can
+    /// run the job, or of the local system a thread or randomness. The text says what.
     Unavailable = 5,
-    /// The caller's deadline passed.
+    /// A time limit passed: the caller's, or one of the [`limits`](crate::limits).
     DeadlineExceeded = 6,
     /// There is too much of something at present, measured by one of the [`limits`](crate::limits).
     /// What is too large in itself is an [`ErrorKind::InvalidArgument`].
     LimitExceeded = 7,
-    /// This handle was shut down.
+    /// The node was shut down, or has stopped itself; or this is a forked child, which cannot use
+    /// it.
     Stopped = 8,
     /// The local disk failed, or holds what it should not.
     Storage = 9,

@@ -74,7 +74,8 @@ pub const RETENTION_REMOVALS_MAX: u32 = 256;
 /// behind them; the rest goes with commands that follow.
 pub const HISTORY_REMOVALS_MAX: u32 = 256;
 
-/// Skipped fires kept per job, newest first; a range of fires collapsed by catch-up counts as one.
+/// Skipped fires kept per job, newest first; a row of consecutive fires with one reason counts as
+/// one.
 pub const SKIPS_PER_JOB_MAX: u32 = 100;
 
 /// Largest stored job, in bytes of its encoding.

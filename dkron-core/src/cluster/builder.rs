@@ -102,14 +102,18 @@ impl JobBuilder {
         self
     }
 
-    /// Sets how many further attempts follow a failed one. Default 0.
+    /// Sets how many further attempts follow a failed one: at most
+    /// [`limits::RETRIES_MAX`](crate::limits::RETRIES_MAX). Default 0.
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.draft.retries = retries;
         self
     }
 
-    /// Sets the wait before each further attempt.
+    /// Sets the wait before each further attempt. Default: 1 s, doubled up to 60 s.
+    ///
+    /// Waits are 0 to [`limits::POLICY_SPAN_MAX`](crate::limits::POLICY_SPAN_MAX), the longest no
+    /// less than the first.
     #[must_use]
     pub fn retry_backoff(mut self, backoff: RetryBackoff) -> Self {
         self.draft.retry_backoff = backoff;
@@ -124,27 +128,32 @@ impl JobBuilder {
     }
 
     /// Sets what becomes of fires missed while nobody scheduled. Default [`CatchUpPolicy::Latest`].
+    /// [`CatchUpPolicy::All`] takes 1 to
+    /// [`limits::CATCH_UP_FIRES_MAX`](crate::limits::CATCH_UP_FIRES_MAX).
     #[must_use]
     pub fn catch_up(mut self, policy: CatchUpPolicy) -> Self {
         self.draft.catch_up = policy;
         self
     }
 
-    /// Skips a fire that is found this much later than its instant. Default: never too late.
+    /// Skips a fire that is found this much later than its instant. More than 0, at most
+    /// [`limits::POLICY_SPAN_MAX`](crate::limits::POLICY_SPAN_MAX); default: never too late.
     #[must_use]
     pub fn misfire_deadline(mut self, deadline: Duration) -> Self {
         self.draft.misfire_deadline = Some(deadline);
         self
     }
 
-    /// Sets what becomes of an attempt whose node died. Default [`LostRunPolicy::Fail`].
+    /// Sets what becomes of an attempt whose process was killed, or was shut down and ended it.
+    /// Default [`LostRunPolicy::Fail`].
     #[must_use]
     pub fn lost_run(mut self, policy: LostRunPolicy) -> Self {
         self.draft.lost_run = policy;
         self
     }
 
-    /// Ends an attempt that runs longer than this; it has then failed. Default: no limit.
+    /// Ends an attempt that runs longer than this; it has then failed. More than 0, at most
+    /// [`limits::POLICY_SPAN_MAX`](crate::limits::POLICY_SPAN_MAX); default: no limit.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.draft.timeout = Some(timeout);
@@ -172,7 +181,13 @@ impl JobBuilder {
         self
     }
 
-    /// Sets how much history is kept.
+    /// Sets how much history is kept. Default: the newest
+    /// [`limits::EXECUTIONS_PER_JOB_DEFAULT`](crate::limits::EXECUTIONS_PER_JOB_DEFAULT)
+    /// executions.
+    ///
+    /// 1 to [`limits::EXECUTIONS_PER_JOB_MAX`](crate::limits::EXECUTIONS_PER_JOB_MAX) executions,
+    /// of an age of more than 0 and at most
+    /// [`limits::POLICY_SPAN_MAX`](crate::limits::POLICY_SPAN_MAX) if it is bounded.
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.draft.retention = retention;

@@ -23,7 +23,9 @@ use crate::kernel::model::NodeName;
 ///
 /// Every method that changes something is async: it proposes a command to the log and returns once
 /// that is on disk at a majority and visible to every later call on this node. Dropping the future
-/// does not take it back. Beside its own errors each may fail with
+/// does not take it back. What it writes is checked, and the state read for it, on the caller's
+/// thread, as for [reads](#reads): microseconds as a rule. [`Cluster::apply`] does that on a thread
+/// of the node. Beside its own errors each may fail with
 ///
 /// * [`ErrorKind::NotLeader`], [`ErrorKind::Unavailable`]: nobody could commit it;
 /// * [`ErrorKind::LimitExceeded`]: [`limits::PROPOSAL_BYTES_QUEUED_MAX`] wait for the log already;
@@ -88,10 +90,11 @@ impl Cluster {
     ///   directory.
     /// * [`ErrorKind::Storage`]: the data directory cannot be used, its content is damaged, or a
     ///   newer version wrote it.
-    /// * [`ErrorKind::Unavailable`]: the system gives no randomness; or there is no leader within
-    ///   ten seconds, and the text says what was in the way, such as results of an earlier start
-    ///   that cannot be handed in.
-    /// * [`ErrorKind::LimitExceeded`]: the system gives no more threads.
+    /// * [`ErrorKind::DiskFull`]: the disk is full, or all but a reserve, so that nobody can lead.
+    /// * [`ErrorKind::Unavailable`]: the system gives no randomness or no more threads; or there is
+    ///   no leader within ten seconds, and the text says what was in the way, such as results of an
+    ///   earlier start that cannot be handed in, or processes of it that do not end.
+    /// * [`ErrorKind::Internal`]: a bug of ours.
     pub async fn start(config: Config) -> Result<Self, Error> {
         config.validate()?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -206,12 +209,19 @@ impl Cluster {
     /// their results in, or keeps them in the outbox for the next start; closes the data
     /// directory. Calling it again waits for the same end.
     ///
+    /// An execution that it has to end is [`Lost`](crate::ExecutionState::Lost), as after a crash,
+    /// and follows its job's [`LostRunPolicy`](crate::LostRunPolicy): `Rerun` runs it again at the
+    /// next start.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Stopped`] in a forked child; [`ErrorKind::Storage`] if results could neither
     /// be handed in nor kept; [`ErrorKind::DeadlineExceeded`] if something uses the node still,
     /// which keeps the data directory locked until that ends. If the node had stopped itself
-    /// before, the error that it did so for. Whatever the error, the node is stopped.
+    /// before, the error that it did so for. Whatever of these the error, the node is stopped.
+    ///
+    /// [`ErrorKind::Unavailable`] if the system gives no thread to stop it on: nothing has
+    /// happened, and [`Cluster::shutdown_blocking`] needs none.
     pub async fn shutdown(&self) -> Result<(), Error> {
         let gate = Arc::clone(&self.gate);
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -242,6 +252,6 @@ impl Cluster {
 /// Runs something that blocks on a thread of its own, whatever runtime the caller has.
 fn spawn_plain(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(|error| {
-        Error::new(ErrorKind::LimitExceeded, format!("start thread \"{name}\"")).with_source(error)
+        Error::new(ErrorKind::Unavailable, format!("start thread \"{name}\"")).with_source(error)
     })
 }

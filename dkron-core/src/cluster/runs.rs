@@ -88,7 +88,9 @@ impl Cluster {
     ///
     /// The execution is `Cancelled` only once nothing of it is left; if it ends by itself first,
     /// its true outcome stands. Handlers are asked and have to comply; processes are killed after
-    /// a grace time.
+    /// a grace time. A further attempt that waits for its time is no execution yet and cannot be
+    /// cancelled: disabling or deleting the job keeps it from starting, but for one that follows a
+    /// run by hand, which only deleting does.
     ///
     /// # Errors
     ///

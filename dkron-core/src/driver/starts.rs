@@ -7,12 +7,12 @@
 //!
 //! # Concurrency
 //!
-//! *Starters* work through one queue, as many as the runtime of the runs has threads at the most, on
-//! threads that nobody else uses: a first step that keeps its thread holds up nobody while there is
-//! another starter, and no task of the runtime ever; and what hangs on the runtime's own threads for
-//! what blocks, such as the look-up of a name, holds up no start. *Owner*: the runtime given by
-//! `with_starters`. *Inputs*: the queue. *Bound*: the queue holds claims that are on record and have
-//! not begun. A starter *ends* when the queue is empty.
+//! *Starters* work through one queue, as many as the runtime of the runs has threads at the most,
+//! on threads that nobody else uses: a first step that keeps its thread holds up nobody while there
+//! is another starter, and no task of the runtime ever; and what hangs on the runtime's own threads
+//! for what blocks, such as the look-up of a name, holds up no start. *Owner*: the runtime given by
+//! `with_starters`. *Inputs*: the queue. *Bound*: the queue holds claims that are on record and
+//! have not begun. A starter *ends* when the queue is empty.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

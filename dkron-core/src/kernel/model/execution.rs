@@ -72,7 +72,9 @@ pub enum ExecutionState {
     Failed,
     /// It was ended on request, and nothing of it is left.
     Cancelled,
-    /// Its node died with it; what it did is not known.
+    /// Its process was killed, or was shut down and ended the run; what it did is not known.
+    /// Whether it is attempted again is for the job's [`LostRunPolicy`](super::LostRunPolicy) to
+    /// say.
     Lost,
 }
 
@@ -102,7 +104,8 @@ pub struct Execution {
     pub token: u64,
     /// The process instance of the node that the attempt was claimed for.
     pub instance: u64,
-    /// When it started by its node's clock; the due instant until the node has reported.
+    /// When it started by its node's clock. Until the node has reported: the instant it was due, or
+    /// when it was claimed if that was later.
     pub started_at: Timestamp,
     /// When it ended by its node's clock (the leader's, if it was lost); `None` while running.
     pub finished_at: Option<Timestamp>,
@@ -138,8 +141,12 @@ pub enum SkipReason {
     CaughtUp,
     /// It was found later than the job's `misfire_deadline` allows.
     TooLate,
-    /// It was claimed, but the job was deleted, disabled or cancelled before its instant; or its
-    /// instant had come undecided when a write gave the job another schedule or parent.
+    /// It was claimed, but before its instant the job was deleted, disabled, or changed so that the
+    /// fire is none of its any more; or its instant had come undecided when a write gave the job
+    /// another schedule or parent.
+    ///
+    /// A claim that is cancelled before its instant is an execution that is
+    /// [`Cancelled`](ExecutionState::Cancelled).
     Withdrawn,
     /// The instant was decided before: the job was written while the clock was behind that instant.
     AlreadyDecided,

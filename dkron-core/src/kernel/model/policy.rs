@@ -37,9 +37,9 @@ pub enum CatchUpPolicy {
     /// within the grace period of `@after`.
     #[default]
     None,
-    /// The newest one starts, however late; those before it are skipped as collapsed.
+    /// The newest one starts, however late; those before it are skipped as caught up.
     Latest,
-    /// The newest `fires_max` of them start, oldest first; those before are skipped as collapsed.
+    /// The newest `fires_max` of them start, oldest first; those before are skipped as caught up.
     All {
         /// How many at most: 1 to
         /// [`limits::CATCH_UP_FIRES_MAX`](crate::limits::CATCH_UP_FIRES_MAX).
@@ -47,13 +47,15 @@ pub enum CatchUpPolicy {
     },
 }
 
-/// What becomes of an attempt whose node died with it. `lost_run` on the wire.
+/// What becomes of an attempt that is [`Lost`](super::ExecutionState::Lost): whose process was
+/// killed, or was shut down in good order and had to end it. `lost_run` on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LostRunPolicy {
     /// It counts as a failed attempt: the job's retries apply.
     #[default]
     Fail,
-    /// It is attempted again even without retries left: at least once.
+    /// It is attempted again even without retries left: at least once. A job that outlasts
+    /// `shutdown_timeout` so runs anew after each restart.
     Rerun,
     /// It is never attempted again: at most once.
     Never,
