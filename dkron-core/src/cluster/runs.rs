@@ -76,9 +76,7 @@ impl Cluster {
         let Outcome::Claimed { executions } = outcome else {
             return Err(node.unexpected("run job", &name, &outcome));
         };
-        let fire_time = executions
-            .first()
-            .map_or(at, |id| Timestamp::from_unix_ns(i64::try_from(id.due_ns).unwrap_or(i64::MAX)));
+        let fire_time = executions.first().map_or(at, ExecutionId::due_at);
         over.expect(fire_time);
         let receipt = RunReceipt { job: name, fire_time, executions: executions.into() };
         Ok(Run { cluster: self.clone(), receipt, over })
@@ -299,7 +297,7 @@ fn executions_of_fire(
     job: &JobName,
     fire_time: Timestamp,
 ) -> Result<Vec<Execution>, TableError> {
-    let first_ns = u64::try_from(fire_time.as_unix_ns()).unwrap_or(0);
+    let first_ns = ExecutionId::due_ns_of(fire_time);
     let mut found = Vec::new();
     let mut part = Part { order: Order::Descending, skip: 0, limit: FIRE_PAGE_EXECUTIONS };
     loop {

@@ -48,7 +48,7 @@ fn the_first_job_of_the_guide_has_run_within_eleven_seconds() {
 fn has_curl() -> bool {
     let is_there = Command::new("curl").arg("--version").output().is_ok();
     if !is_there {
-        println!("skipped: curl is not installed");
+        println!("skipped: the commands of the guides, curl is not installed");
     }
     is_there
 }

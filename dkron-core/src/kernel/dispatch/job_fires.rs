@@ -7,7 +7,7 @@ use crate::kernel::schedule::Schedule;
 use crate::kernel::time::Timestamp;
 
 /// The least difference between two instants.
-const TICK: Duration = Duration::from_nanos(1);
+pub(super) const TICK: Duration = Duration::from_nanos(1);
 
 /// The fire times of a job from one of them on.
 ///

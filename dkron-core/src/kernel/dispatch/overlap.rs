@@ -37,7 +37,7 @@ impl Overlap {
     /// Notes that the plan claims `fire` for `node`, due at `at`.
     pub(super) fn claim(&mut self, job: &Job, fire: FireId, at: Timestamp, node: &NodeName) {
         if job.concurrency == ConcurrencyPolicy::Forbid {
-            let due_ns = u64::try_from(at.as_unix_ns()).unwrap_or(0);
+            let due_ns = ExecutionId::due_ns_of(at);
             let execution = ExecutionId { due_ns, node: node.clone() };
             self.claimed.insert(job.name.clone(), (fire, execution));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::chain::Chain;
 use super::facts::{self, Facts};
-use super::job_fires::JobFires;
+use super::job_fires::{JobFires, TICK};
 use super::overlap::Overlap;
 use super::present::Present;
 use super::random::SplitMix64;
@@ -23,9 +23,6 @@ use crate::limits::{
     CATCH_UP_COUNT_MAX, CATCH_UP_COUNT_PER_ROUND_MAX, DUE_ROWS_WALKED_MAX, NODES_RETURN_MAX,
     RETRY_NODE_WAIT_MAX, SCHEDULE_RETRY_PERIOD,
 };
-
-/// The least difference between two instants.
-const TICK: Duration = Duration::from_nanos(1);
 
 /// Rows read at a time at least: many may be held in front of the one that is wanted.
 const ROWS_READ_MIN: usize = 256;

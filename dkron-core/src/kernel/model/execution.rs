@@ -18,6 +18,16 @@ pub struct ExecutionId {
 }
 
 impl ExecutionId {
+    /// Returns the instant the attempt was due. One so late that no clock shows it is the latest.
+    pub fn due_at(&self) -> Timestamp {
+        Timestamp::from_unix_ns(i64::try_from(self.due_ns).unwrap_or(i64::MAX))
+    }
+
+    /// Returns the number of attempts that are due at `at`; those due before 1970 share 0.
+    pub(crate) fn due_ns_of(at: Timestamp) -> u64 {
+        u64::try_from(at.as_unix_ns()).unwrap_or(0)
+    }
+
     /// Reads what `Display` writes.
     ///
     /// # Errors
@@ -174,4 +184,23 @@ pub struct Skip {
     pub fires: u32,
     /// Why.
     pub reason: SkipReason,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_names_the_instant_it_was_made_of() {
+        let id = |due_ns| ExecutionId { due_ns, node: NodeName::parse("n1").unwrap() };
+        let check = |ns: i64, want: i64| {
+            let due_ns = ExecutionId::due_ns_of(Timestamp::from_unix_ns(ns));
+            assert_eq!(id(due_ns).due_at(), Timestamp::from_unix_ns(want), "{ns}");
+        };
+        check(0, 0);
+        check(1_763_707_258_000_000_001, 1_763_707_258_000_000_001);
+        check(-1, 0);
+        check(i64::MAX, i64::MAX);
+        assert_eq!(id(u64::MAX).due_at(), Timestamp::from_unix_ns(i64::MAX), "what nobody made");
+    }
 }

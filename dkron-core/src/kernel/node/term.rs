@@ -100,7 +100,7 @@ impl Term {
                 jobs = BTreeMap::from([(execution.job.clone(), (Arc::new(job), revision))]);
             }
             if let Some((job, revision)) = jobs.get(&execution.job) {
-                let mut start_at = due_at(&execution);
+                let mut start_at = execution.id.due_at();
                 if start_at <= scene.clock.passed() || waits_for_nothing(&execution) {
                     // Its instant has come: a leader before saw that.
                     start_at = start_at.min(scene.now());
@@ -269,11 +269,6 @@ impl Term {
             && self.claims.first_at().is_none()
             && self.last_token >= Some(self.awaited_token)
     }
-}
-
-/// Returns when an attempt is due: what its identity says.
-fn due_at(execution: &Execution) -> Timestamp {
-    Timestamp::from_unix_ns(i64::try_from(execution.id.due_ns).unwrap_or(i64::MAX))
 }
 
 /// Returns whether an attempt starts as soon as it is claimed, whatever its identity says.

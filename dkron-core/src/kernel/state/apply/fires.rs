@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finish::Settled;
-use super::free_instants::instant_ns;
 use super::jobs::is_one_shot;
 use super::{Apply, NotApplied, half_a_job};
 use crate::kernel::model::{
@@ -129,7 +128,7 @@ impl<T: TablesMut> Apply<'_, T> {
         targets: &[Target],
     ) -> Result<Outcome, NotApplied> {
         self.consume(fire, &mut row, &job, attempt.at)?;
-        let mut due_ns = instant_ns(attempt.at);
+        let mut due_ns = ExecutionId::due_ns_of(attempt.at);
         let free_ns = self.free_instant(&fire.job, due_ns)?;
         if fire.due.is_none() && free_ns > due_ns {
             let later = Duration::from_nanos(free_ns - due_ns);

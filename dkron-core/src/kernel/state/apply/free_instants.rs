@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::Apply;
-use crate::kernel::model::JobName;
+use crate::kernel::model::{ExecutionId, JobName};
 use crate::kernel::state::{Order, Table, TableError, TablesMut, keys, rows};
 use crate::kernel::time::Timestamp;
 
@@ -36,7 +36,7 @@ impl<T: TablesMut> Apply<'_, T> {
     pub(super) fn free_dependent_instant(&self, job: &JobName) -> Result<Timestamp, TableError> {
         let mut at = self.at;
         loop {
-            let due_ns = instant_ns(at);
+            let due_ns = ExecutionId::due_ns_of(at);
             let free_ns = self.free_instant(job, due_ns)?;
             at = at.saturating_add(Duration::from_nanos(free_ns - due_ns));
             let waiting = keys::pending_dependents(job, at);
@@ -47,9 +47,4 @@ impl<T: TablesMut> Apply<'_, T> {
             at = at.saturating_add(Duration::from_nanos(1));
         }
     }
-}
-
-/// Returns an instant as executions are named after it; those before 1970 share the number 0.
-pub(super) fn instant_ns(at: Timestamp) -> u64 {
-    u64::try_from(at.as_unix_ns()).unwrap_or(0)
 }
