@@ -12,8 +12,8 @@ use crate::kernel::state::{Command, Order, Outcome};
 /// Jobs that a walk holds in memory at a time.
 const WALK_PAGE_JOBS: usize = 256;
 
-/// How often a write is tried anew when the job moved between reading and writing.
-const MOVED_TRIES_MAX: usize = 16;
+/// How often a write, or a run, is tried anew when the job moved between reading and writing.
+pub(super) const MOVED_TRIES_MAX: usize = 16;
 
 /// A write of a job, with its conditions; see [`Cluster::write_job`].
 #[derive(Clone, Debug)]

@@ -87,9 +87,10 @@ impl Node {
     /// Proposes one command; a rejection is an error.
     pub(super) async fn propose_one(&self, command: Command) -> Result<Outcome, Error> {
         let request = Some(self.entropy.request_id());
+        let expected = expected_revision(&command);
         let outcomes = self.consensus.propose(vec![Envelope { request, command }]).await?;
         match outcomes.into_iter().next() {
-            Some(Outcome::Rejected(rejection)) => Err(refused(rejection)),
+            Some(Outcome::Rejected(rejection)) => Err(refused(rejection, expected)),
             Some(outcome) => Ok(outcome),
             None => {
                 let text = "the log answered without an outcome";
@@ -256,8 +257,18 @@ impl Node {
     }
 }
 
-/// The error of a command that all servers agreed to refuse.
-fn refused(rejection: Rejection) -> Error {
+/// Returns the revision of its job that a command was made for; `None` = any.
+fn expected_revision(command: &Command) -> Option<u64> {
+    match command {
+        Command::SetJob(write) => write.if_revision,
+        Command::SetDisabled { revision, .. } => Some(*revision),
+        Command::Fire(fire) => Some(fire.revision),
+        _ => None,
+    }
+}
+
+/// The error of a command that all servers agreed to refuse, made for the revision `expected`.
+fn refused(rejection: Rejection, expected: Option<u64>) -> Error {
     let kind = match &rejection {
         Rejection::JobNotFound { .. }
         | Rejection::ParentNotFound { .. }
@@ -273,5 +284,11 @@ fn refused(rejection: Rejection) -> Error {
         | Rejection::Overlap { .. }
         | Rejection::Fenced { .. } => ErrorKind::Conflict,
     };
-    Error::new(kind, rejection.to_string())
+    let text = match (&rejection, expected) {
+        (Rejection::Moved { job, revision }, Some(expected)) => {
+            format!("job \"{job}\" has revision {revision}, not the expected {expected}")
+        }
+        _ => rejection.to_string(),
+    };
+    Error::new(kind, text)
 }

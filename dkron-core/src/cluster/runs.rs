@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::builder::job_name;
+use super::jobs::MOVED_TRIES_MAX;
 use super::node::Node;
 use super::{Cluster, ExecutionOutput, RunReceipt, RunningExecution};
 use crate::driver::{self, FireWait};
@@ -62,17 +63,15 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] if it is disabled;
-    /// [`ErrorKind::Unavailable`] if no node is capable of it; [`ErrorKind::LimitExceeded`] if
-    /// [`limits::RUNS_MAX`](crate::limits::RUNS_MAX) executions run already; and those of
-    /// [every write](Cluster#writes).
+    /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] if it is disabled, or if
+    /// others keep changing it; [`ErrorKind::Unavailable`] if no node is capable of it;
+    /// [`ErrorKind::LimitExceeded`] if [`limits::RUNS_MAX`](crate::limits::RUNS_MAX) executions run
+    /// already; and those of [every write](Cluster#writes).
     pub async fn run(&self, job: &str) -> Result<Run, Error> {
         let name = job_name(job)?;
         let node = self.node()?;
         let over = node.watch.fire_of(&name);
-        let fire = node.plan_run(&name, true)?;
-        let at = fire.at;
-        let outcome = node.propose_one(Command::Fire(fire)).await?;
+        let (at, outcome) = claim_run(&node, &name).await?;
         let Outcome::Claimed { executions } = outcome else {
             return Err(node.unexpected("run job", &name, &outcome));
         };
@@ -286,6 +285,23 @@ impl Cluster {
         });
         Error::new(ErrorKind::Stopped, format!("{what}: {why}"))
     }
+}
+
+/// Decides a run by hand and claims it, anew whenever the job moved in between; returns the instant
+/// that was asked for, and what the log answered.
+async fn claim_run(node: &Node, job: &JobName) -> Result<(Timestamp, Outcome), Error> {
+    for _ in 0..MOVED_TRIES_MAX {
+        let fire = node.plan_run(job, true)?;
+        let at = fire.at;
+        match node.propose_one(Command::Fire(fire)).await {
+            Ok(outcome) => return Ok((at, outcome)),
+            // All that can be in the way of a forced run: it was decided for another revision.
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let text = format!("run job \"{job}\": others keep changing it");
+    Err(Error::new(ErrorKind::Conflict, text))
 }
 
 /// Returns the executions of one fire that have ended and are kept, oldest first: of a job that was

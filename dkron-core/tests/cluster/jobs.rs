@@ -5,7 +5,7 @@ use std::error::Error as _;
 use dkron_core::schedule::ScheduleError;
 use dkron_core::{Cluster, ErrorKind, Event, JobChange, JobName, WriteJob};
 
-use crate::support::{by_hand, event, every_second, in_memory, run, set};
+use crate::support::{by_hand, event, every_second, in_memory, run, set, within};
 
 #[tokio::test]
 async fn a_written_job_reads_back_as_it_was_written() {
@@ -114,6 +114,9 @@ async fn a_job_that_moved_meanwhile_is_not_overwritten() {
 
     assert_eq!(twice.kind(), ErrorKind::Conflict);
     assert_eq!(moved.kind(), ErrorKind::Conflict);
+    let (now, then) = (cluster.job("shared").unwrap().unwrap(), created.status.revision);
+    let wanted = format!("has revision {}, not the expected {then}", now.status.revision);
+    assert!(moved.message().contains(&wanted), "{moved}");
     cluster.shutdown().await.unwrap();
 }
 
@@ -135,6 +138,26 @@ async fn toggling_by_many_at_once_loses_no_toggle() {
     assert_eq!(job.status.next, None);
     let enabled = cluster.set_job_disabled("switch", false).await.unwrap();
     assert!(enabled.status.next.is_some());
+    cluster.shutdown().await.unwrap();
+}
+
+/// Goal: a run that is asked for while its job is written is a run, not a refusal.
+/// Method: the write is proposed first, the run decided before it is applied.
+#[tokio::test]
+async fn a_run_by_hand_goes_through_although_its_job_is_written_meanwhile() {
+    let cluster = in_memory("jobs-run-moved").await;
+    cluster.handle("moving", async |_| Ok(String::new())).unwrap();
+    set(&cluster, by_hand("moving").handler("moving")).await;
+
+    for number in 0..20 {
+        let job = by_hand("moving").handler("moving").metadata("write", number.to_string());
+        let (written, run) =
+            tokio::join!(cluster.set_job(job.build().unwrap()), cluster.run("moving"));
+        written.unwrap();
+        let ended = within("the end of the run", run.unwrap().wait()).await.unwrap();
+        assert_eq!(ended.len(), 1, "run {number}");
+    }
+
     cluster.shutdown().await.unwrap();
 }
 
