@@ -6,6 +6,8 @@
         clippy::disallowed_methods,
         clippy::indexing_slicing,
         clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
         clippy::string_slice,
         clippy::too_many_lines,
         clippy::unreachable,
@@ -19,3 +21,4 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod go_json;
+mod terminal;

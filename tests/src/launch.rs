@@ -21,6 +21,7 @@ pub struct Launch {
     args: Vec<String>,
     variables: Vec<(String, String)>,
     wrapper: Vec<String>,
+    is_stdout_unread: bool,
 }
 
 impl Launch {
@@ -30,6 +31,7 @@ impl Launch {
             args: Vec::new(),
             variables: Vec::new(),
             wrapper: Vec::new(),
+            is_stdout_unread: false,
         }
     }
 
@@ -44,6 +46,13 @@ impl Launch {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Gives it a standard output whose reader has gone.
+    #[must_use]
+    pub fn stdout_unread(mut self) -> Self {
+        self.is_stdout_unread = true;
         self
     }
 
@@ -147,11 +156,18 @@ impl Launch {
             .current_dir("/")
             .env("HOME", "/nonexistent")
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(if self.is_stdout_unread { unread() } else { Stdio::piped() })
             .stderr(Stdio::piped());
         let child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
         (child, mark)
     }
+}
+
+/// The end of a pipe that nobody reads.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("make a pipe");
+    drop(reader);
+    writer.into()
 }
 
 /// Follows the standard streams of a daemon.

@@ -7,7 +7,8 @@
 //!
 //! [`run`] and `live`.
 //!
-//! May use: `dkron_core`'s public names, [`api`](crate::api), [`config`](crate::config).
+//! May use: `dkron_core`'s public names, [`api`](crate::api), [`config`](crate::config),
+//! `terminal`.
 
 mod connections;
 mod http;
@@ -27,6 +28,7 @@ use self::signals::{Signals, Wish};
 use self::summary::Summary;
 use crate::api::{Api, Leave};
 use crate::config::Settings;
+use crate::terminal::complain;
 
 /// Exit code of a start that failed, of a node that stopped itself, and of a stop that was cut off.
 const FAILED: u8 = 1;
@@ -61,7 +63,7 @@ pub(crate) fn run(settings: Settings) -> ExitCode {
     match lived {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("Error: {fault}");
+            complain(fault);
             ExitCode::from(FAILED)
         }
     }

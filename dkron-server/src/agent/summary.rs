@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use dkron_core::Cluster;
+use dkron_core::{Cluster, Error, ErrorKind};
 
 use crate::config::Settings;
+use crate::terminal::say;
 
 /// The node in a few lines.
 pub(super) struct Summary {
@@ -35,9 +36,13 @@ impl Summary {
         }
     }
 
-    /// Writes it to standard output.
+    /// Writes it to standard output, as far as anybody reads that.
     pub(super) fn print(&self) {
-        println!("{self}");
+        if let Err(error) = say(self) {
+            let message = "write the summary of the start to standard output";
+            let error = Error::new(ErrorKind::Unavailable, message).with_source(error);
+            tracing::warn!(error = error.report(), "agent: nobody reads what has started");
+        }
     }
 
     /// Returns the URL under which the API is found on this machine.

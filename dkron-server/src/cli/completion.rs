@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
-use super::FAILED;
+use super::{FAILED, answer};
 
 pub(super) fn command() -> Command {
     Command::new("completion")
@@ -21,6 +21,8 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, mut dkron: Command) -> ExitCode {
     let Some(shell) = matches.get_one::<Shell>("shell") else { return ExitCode::from(FAILED) };
-    clap_complete::generate(*shell, &mut dkron, "dkron", &mut std::io::stdout());
-    ExitCode::SUCCESS
+    // It panics when it cannot write, and a vector takes all.
+    let mut script = Vec::new();
+    clap_complete::generate(*shell, &mut dkron, "dkron", &mut script);
+    answer(String::from_utf8_lossy(&script).trim_end())
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use base64::Engine as _;
 use clap::Command;
 
-use super::FAILED;
+use super::{FAILED, answer};
+use crate::terminal::complain;
 
 /// Bytes of a key: AES-128, as Dkron's.
 const KEY_BYTES: usize = 16;
@@ -18,12 +19,9 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run() -> ExitCode {
     match key() {
-        Some(key) => {
-            println!("{key}");
-            ExitCode::SUCCESS
-        }
+        Some(key) => answer(key),
         None => {
-            eprintln!("Error: the system gives no random bytes");
+            complain("the system gives no random bytes");
             ExitCode::from(FAILED)
         }
     }

@@ -15,12 +15,14 @@ mod schedule;
 mod version;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::{Arg, Command};
 
 use crate::agent;
 use crate::config::Settings;
+use crate::terminal::{complain, say};
 
 /// Exit code of everything that fails, as in Dkron.
 const FAILED: u8 = 1;
@@ -56,7 +58,7 @@ fn run_agent(matches: &clap::ArgMatches) -> ExitCode {
         Ok(settings) => agent::run(settings),
         Err(faults) => {
             for fault in &faults.0 {
-                eprintln!("Error: {fault}");
+                complain(fault);
             }
             ExitCode::from(FAILED)
         }
@@ -78,6 +80,17 @@ fn command() -> Command {
         .subcommand(keygen::command())
         .subcommand(schedule::command())
         .subcommand(version::command())
+}
+
+/// Says what a command was asked for, and returns its exit code.
+fn answer(text: impl Display) -> ExitCode {
+    match say(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format_args!("write to standard output: {error}"));
+            ExitCode::from(FAILED)
+        }
+    }
 }
 
 /// An option that takes a value.

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::Command;
 
+use super::answer;
+
 /// Name of the releases of this line.
 const CODENAME: &str = "Devel";
 
@@ -12,8 +14,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run() -> ExitCode {
-    println!("{}", text());
-    ExitCode::SUCCESS
+    answer(text())
 }
 
 fn text() -> String {

@@ -80,6 +80,19 @@ fn a_signal_during_the_start_ends_it() {
 }
 
 #[test]
+fn a_standard_output_that_nobody_reads_ends_no_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::at(folder.path()).stdout_unread().start();
+
+    let answer = daemon.http().post("/v1/jobs", job("kept", "echo once")).unwrap();
+    let ended = daemon.terminate(END_BOUND);
+
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    assert!(!ended.log.contains("panicked"), "{}", ended.log);
+}
+
+#[test]
 fn a_second_daemon_on_the_same_data_ends_with_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let first = Daemon::start(folder.path());

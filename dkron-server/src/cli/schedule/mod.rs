@@ -10,13 +10,13 @@ mod answer;
 mod lines;
 mod question;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use self::question::{Ask, Question};
 use super::{FAILED, option};
+use crate::terminal::complain;
 
 const LINES_HELP: &str = r#"Without an expression, questions are read from standard input,
 one JSON object a line, and answered line by line:
@@ -79,7 +79,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            let _ = writeln!(std::io::stderr(), "Error: {fault}");
+            complain(fault);
             ExitCode::from(FAILED)
         }
     }
