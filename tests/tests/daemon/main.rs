@@ -7,6 +7,5 @@ mod getting_started;
 mod hostile;
 mod kill_9;
 mod open_files;
-mod restore;
 mod schedule;
 mod shutdown;

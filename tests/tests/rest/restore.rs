@@ -1,4 +1,6 @@
-//! Backups: the list of jobs, given back to an empty node.
+//! Backups: the list of jobs, given back to an empty node at once, or job by job.
+//!
+//! The largest figure is a bench: `cargo xtask bench restore`.
 
 use dkron_e2e::daemon::Daemon;
 use dkron_e2e::http::Http;
@@ -8,6 +10,13 @@ use serde_json::{Value, json};
 fn some_jobs() -> Vec<Value> {
     let mut jobs = vec![
         json!({"name": "plain", "schedule": "@manually"}),
+        json!({"name": "once", "schedule": "@at 2999-01-01T00:00:00Z", "retries": 4}),
+        json!({"name": "leap-day", "schedule": "0 30 2 29 2 *", "timezone": "Asia/Kathmandu",
+               "expires_at": "2999-12-31T23:59:59Z"}),
+        json!({"name": "succeeds", "schedule": "@manually", "executor": "shell",
+               "executor_config": {"command": "true"}}),
+        json!({"name": "fails", "schedule": "@manually", "executor": "shell",
+               "executor_config": {"command": "false"}}),
         json!({
             "name": "full-ß", "schedule": "0 30 2 * * *", "timezone": "Europe/Berlin",
             "displayname": "<b>\u{2028}\n", "owner": "o", "owner_email": "o@example.org",
@@ -47,6 +56,12 @@ fn filled(directory: &std::path::Path) -> Daemon {
     for job in some_jobs() {
         let answer = http.post("/v1/jobs", job.to_string()).unwrap();
         assert_eq!(answer.status, 201, "{job}: {}", answer.text());
+    }
+    // Counters are part of a backup: one job of each outcome.
+    for (job, counter) in [("succeeds", "success_count"), ("fails", "error_count")] {
+        let path = format!("/v1/jobs/{job}");
+        assert_eq!(http.post(&path, "").unwrap().status, 200, "{job}");
+        assert_eq!(http.get(&path).unwrap().json()[counter], 1, "{job}");
     }
     daemon
 }
@@ -104,6 +119,8 @@ fn a_backup_with_one_bad_job_changes_nothing() {
     let answer = answer.unwrap();
     assert_eq!(answer.status, 400);
     assert!(answer.text().contains("illegal character 'B'"), "{}", answer.text());
+    let named = format!("job \"Bad\" (number {}): ", jobs.len());
+    assert!(answer.text().starts_with(&named), "{}", answer.text());
     assert_eq!(jobs_of(&mut daemon.http(), ""), Vec::<Value>::new());
 }
 
