@@ -1,5 +1,7 @@
 //! The query of a request, read as Go reads it.
 
+use std::collections::BTreeSet;
+
 use super::percent::percent_decode;
 
 /// The parameters of a query, in their order.
@@ -42,6 +44,7 @@ impl Query {
     /// Returns the entries of `name[key]=value`; of equal keys the first.
     pub(super) fn map(&self, name: &str) -> Vec<(&str, &str)> {
         let mut entries: Vec<(&str, &str)> = Vec::new();
+        let mut known = BTreeSet::new();
         for (parameter, value) in &self.parameters {
             let key = parameter
                 .strip_prefix(name)
@@ -49,7 +52,7 @@ impl Query {
                 .and_then(|rest| rest.split_once(']'));
             if let Some((key, _)) = key
                 && !key.is_empty()
-                && !entries.iter().any(|(known, _)| *known == key)
+                && known.insert(key)
             {
                 entries.push((key, value));
             }

@@ -3,6 +3,8 @@
 //! Paths are percent-decoded before they are matched. What is not in the table is unknown, also
 //! with another method; a slash too many at the end is redirected.
 
+use dkron_core::ExecutionId;
+
 use super::percent::percent_decode;
 
 /// Every route of the API.
@@ -32,7 +34,8 @@ pub(super) enum RouteId {
     Execution,
 }
 
-/// Method, path and route. `*` stands for one segment, which is handed over.
+/// Method, path and route. `*` stands for one segment, which is handed over; `**` for all that is
+/// left: the id of an execution ends with the name of a node, and that may hold a slash.
 const ROUTES: [(&str, &str, RouteId); 26] = [
     ("GET", "/health", RouteId::Health),
     ("GET", "/health/ready", RouteId::Ready),
@@ -59,14 +62,14 @@ const ROUTES: [(&str, &str, RouteId); 26] = [
     ("POST", "/v1/jobs/*/toggle", RouteId::Toggle),
     ("GET", "/v1/jobs/*/executions", RouteId::Executions),
     ("DELETE", "/v1/jobs/*/executions", RouteId::DeleteExecutions),
-    ("GET", "/v1/jobs/*/executions/*", RouteId::Execution),
+    ("GET", "/v1/jobs/*/executions/**", RouteId::Execution),
 ];
 
 /// A route with what its path says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) id: RouteId,
-    /// The segments that stand for `*`.
+    /// What stands for `*` and `**`.
     pub(super) parts: Vec<String>,
 }
 
@@ -131,16 +134,29 @@ fn find(method: &str, path: &str) -> Option<Route> {
 /// Matches a path and returns the segments that stand for `*`.
 fn parts_of(pattern: &str, path: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
-    let mut segments = path.split('/');
+    let mut left = Some(path);
     for wanted in pattern.split('/') {
-        let segment = segments.next()?;
+        if wanted == "**" {
+            let rest = left.take().filter(|rest| !rest.is_empty() && !rest.ends_with('/'))?;
+            // What is no id is no path either, as in Dkron.
+            if rest.contains('/') && ExecutionId::parse(rest).is_err() {
+                return None;
+            }
+            parts.push(rest.to_owned());
+            continue;
+        }
+        let (segment, behind) = match left?.split_once('/') {
+            Some((segment, behind)) => (segment, Some(behind)),
+            None => (left?, None),
+        };
+        left = behind;
         if wanted == "*" && !segment.is_empty() {
             parts.push(segment.to_owned());
         } else if wanted != segment {
             return None;
         }
     }
-    segments.next().is_none().then_some(parts)
+    left.is_none().then_some(parts)
 }
 
 #[cfg(test)]
@@ -166,6 +182,16 @@ mod tests {
         check("POST", "/v1/jobs/run", RouteId::Run, &["run"]);
         check("POST", "/v1/jobs/run/run", RouteId::Run, &["run"]);
         check("GET", "/v1/jobs/a/executions/1-n", RouteId::Execution, &["a", "1-n"]);
+    }
+
+    #[test]
+    fn an_execution_of_a_node_with_a_slash_in_its_name_is_found() {
+        for path in ["/v1/jobs/a/executions/1-x/y", "/v1/jobs/a/executions/1-x%2Fy"] {
+            check("GET", path, RouteId::Execution, &["a", "1-x/y"]);
+        }
+        check("GET", "/v1/jobs/a/executions/1-/x//y", RouteId::Execution, &["a", "1-/x//y"]);
+        check_redirect("GET", "/v1/jobs/a/executions/1-n/", "/v1/jobs/a/executions/1-n");
+        check_redirect("GET", "/v1/jobs/a/executions/", "/v1/jobs/a/executions");
     }
 
     #[test]
@@ -199,6 +225,7 @@ mod tests {
             ("GET", "/V1/jobs"),
             ("GET", "/v1/jobs//"),
             ("GET", "/v1/jobs/a/b"),
+            ("GET", "/v1/jobs/a/executions/b/c"),
             ("GET", ""),
         ] {
             assert_eq!(resolve(method, path), Resolved::Unknown, "{method} {path}");
