@@ -200,6 +200,9 @@ pub const PROPOSAL_BYTES_QUEUED_MAX: usize = 64 << 20;
 /// through.
 pub const RESTORE_BYTES_IN_FLIGHT_MAX: usize = 16 << 20;
 
+/// Restores that go on at a time on a node. Each holds the names of its jobs in memory.
+pub const RESTORES_MAX: usize = 2;
+
 /// Jobs in one file of a restore. Their names are held in memory while it goes on.
 pub const RESTORE_JOBS_MAX: usize = 1_000_000;
 
@@ -222,6 +225,15 @@ pub const EVENTS_BEHIND_MAX: usize = 4_096;
 /// Largest body of a job that the HTTP API takes, in bytes: a job of [`JOB_BYTES_MAX`], escaped.
 pub const HTTP_JOB_BODY_BYTES_MAX: usize = 4 << 20;
 
+/// Bytes of bodies of jobs that the HTTP API holds at a time, for all connections together, until
+/// the jobs are written; beside them the first [`HTTP_BODY_BYTES_FREE`] of each. Who sends more
+/// than there is room for is told to try again.
+pub const HTTP_BODY_BYTES_HELD_MAX: usize = 64 << 20;
+
+/// Bytes of a body of a job that the HTTP API always takes: most jobs are shorter. Of
+/// [`HTTP_CONNECTIONS_MAX`] connections 64 MiB.
+pub const HTTP_BODY_BYTES_FREE: usize = 4 << 10;
+
 /// Connections that the HTTP API holds at a time, unless the files that the process may open
 /// suffice for fewer (224 if it may open 1,024); further ones wait.
 pub const HTTP_CONNECTIONS_MAX: usize = 16_384;
@@ -236,6 +248,10 @@ pub const HTTP_HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How long the HTTP API waits for the next bytes of a body.
 pub const HTTP_BODY_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long the HTTP API waits for a client to take the next bytes of an answer. An answer that has
+/// nothing to say for longer than that is not cut off.
+pub const HTTP_TAKE_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How long a proposal waits for its answer. It may still take effect later.
 pub const PROPOSAL_WAIT_MAX: Duration = Duration::from_secs(10);

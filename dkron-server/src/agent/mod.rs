@@ -15,18 +15,18 @@ mod http;
 mod log;
 mod open_files;
 mod signals;
+mod stall;
 mod summary;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use dkron_core::limits::HTTP_BODY_WAIT_MAX;
 use dkron_core::{Cluster, Config, Error};
 
 use self::http::HttpServer;
 use self::signals::{Signals, Wish};
 use self::summary::Summary;
-use crate::api::{Api, Leave};
+use crate::api::{Api, Bodies, Leave};
 use crate::config::Settings;
 use crate::terminal::complain;
 
@@ -105,7 +105,7 @@ async fn live(settings: &Settings, open_files: Option<u64>) -> Result<(), String
         server_zone: settings.server_zone,
         peer_address: settings.peer_address.clone(),
         spool_dir: settings.data_dir.clone(),
-        body_wait_max: HTTP_BODY_WAIT_MAX,
+        bodies: Bodies::default(),
         leave: leave.clone(),
     };
     Summary::of(settings, &cluster, http.address()).print();

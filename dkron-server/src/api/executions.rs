@@ -1,19 +1,18 @@
 //! The history of a job: lists, one execution, and its deletion; and what runs at present.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use dkron_core::{
-    Error, ErrorKind, Execution, ExecutionId, ExecutionQuery, ExecutionState, JobName, JobView,
-    Timestamp, Zone,
+    Error, ErrorKind, Execution, ExecutionId, ExecutionState, JobName, Timestamp, Zone,
 };
 
 use super::Api;
 use super::answer::{
     TOTAL_COUNT, WAITING_COUNT, empty, failure, json, json_body, layout, text, with_header,
 };
+use super::history::{History, Sort};
 use super::job_json::write_job;
 use super::pieces::{Piece, Pieces, blocking, body_of};
 use super::query::Query;
@@ -24,9 +23,6 @@ const BUSY_OUTPUT_BYTES: usize = 4_096;
 
 /// A piece of a history is sent once it has so many bytes.
 const PIECE_BYTES: usize = 1 << 16;
-
-/// Executions read at a time.
-const EXECUTIONS_PER_PAGE: usize = 256;
 
 /// Answers `GET /v1/jobs/:job/executions`.
 pub(super) async fn list(api: Arc<Api>, job: &str, query: Query) -> Response {
@@ -46,13 +42,13 @@ pub(super) async fn list(api: Arc<Api>, job: &str, query: Query) -> Response {
         History::in_order(&view, is_descending)
     } else {
         let (reader, name) = (Arc::clone(&api), job.clone());
-        // All of it has to be seen.
+        // All of it has to be looked at.
         match blocking(move || History::sorted(&reader, &name, sort, is_descending)).await {
             Ok(history) => history,
             Err(error) => return failure(&error),
         }
     };
-    let total = history.total.to_string();
+    let total = history.total().to_string();
     let mut json = Writer::new(layout(&query));
     json.begin_array();
     let output_bytes_max = output_limit(&query);
@@ -125,90 +121,9 @@ fn find(api: &Api, job: &str, id: &ExecutionId) -> Result<Option<(Execution, Vec
     Ok(Some((execution, output.map(|output| output.bytes).unwrap_or_default())))
 }
 
-/// What a history is sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
-    Id,
-    StartedAt,
-    FinishedAt,
-    Attempt,
-}
-
-impl Sort {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "" => Ok(Self::Id),
-            "id" | "started_at" => Ok(Self::StartedAt),
-            "finished_at" => Ok(Self::FinishedAt),
-            "attempt" => Ok(Self::Attempt),
-            _ => Err(format!(
-                "_sort must be id, started_at, finished_at or attempt, found \"{text}\""
-            )),
-        }
-    }
-
-    fn compare(self, a: &Execution, b: &Execution) -> Ordering {
-        let by_field = match self {
-            Self::Id => Ordering::Equal,
-            Self::StartedAt => a.started_at.cmp(&b.started_at),
-            // One that runs has no end yet: Go's zero time.
-            Self::FinishedAt => a.finished_at.cmp(&b.finished_at),
-            Self::Attempt => a.attempt.cmp(&b.attempt),
-        };
-        by_field.then_with(|| a.id.cmp(&b.id))
-    }
-}
-
 /// Returns how many bytes of each output are wanted; `None` = all.
 fn output_limit(query: &Query) -> Option<usize> {
     query.get("output_size_limit").and_then(|limit| limit.parse().ok())
-}
-
-/// The executions of a list that are still to be written.
-struct History {
-    /// How many there were at first.
-    total: u64,
-    /// Those that were read.
-    read: std::vec::IntoIter<Execution>,
-    /// The page that follows them.
-    next_page: Option<ExecutionQuery>,
-}
-
-impl History {
-    /// In the order of the store: read a page at a time, so that memory does not grow with it.
-    fn in_order(view: &JobView, is_descending: bool) -> Self {
-        let query = ExecutionQuery::new().limit(EXECUTIONS_PER_PAGE);
-        let query = if is_descending { query } else { query.oldest_first() };
-        let total = u64::from(view.status.executions);
-        Self { total, read: Vec::new().into_iter(), next_page: Some(query) }
-    }
-
-    /// In another order: read as a whole.
-    fn sorted(api: &Api, job: &JobName, sort: Sort, is_descending: bool) -> Result<Self, Error> {
-        let mut executions = api.cluster.executions(job.as_str(), usize::MAX)?;
-        executions.sort_by(|a, b| {
-            let order = sort.compare(a, b);
-            if is_descending { order.reverse() } else { order }
-        });
-        let total = executions.len() as u64;
-        Ok(Self { total, read: executions.into_iter(), next_page: None })
-    }
-
-    fn next(&mut self, api: &Api, job: &JobName) -> Result<Option<Execution>, Error> {
-        loop {
-            if let Some(execution) = self.read.next() {
-                return Ok(Some(execution));
-            }
-            let Some(query) = self.next_page.take() else { return Ok(None) };
-            let page = match api.cluster.list_executions(job.as_str(), &query) {
-                // The job was deleted since, and its history with it.
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                page => page?,
-            };
-            self.read = page.executions.into_iter();
-            self.next_page = page.next.map(|next| query.after(next));
-        }
-    }
 }
 
 /// Writes a history, a few executions at a time: each may carry a quarter of a megabyte of output.
@@ -311,21 +226,6 @@ mod tests {
 
             let text = json.take();
             assert!(text.contains("\"finished_at\":\"0001-01-01T00:00:00Z\""), "{zone}: {text}");
-        }
-    }
-
-    #[test]
-    fn executions_of_one_second_are_sorted_by_its_parts() {
-        let ended_at = |due_ns| execution(due_ns, Some(Timestamp::from_unix_ns(due_ns as i64)));
-        for field in ["started_at", "finished_at", "id"] {
-            // As texts "0.1" comes before "0.095", and "0" behind both.
-            let mut executions = [ended_at(100_000_000), ended_at(95_000_000), ended_at(0)];
-            let sort = Sort::parse(field).unwrap();
-
-            executions.sort_by(|a, b| sort.compare(a, b));
-
-            let order = executions.each_ref().map(|execution| execution.id.due_ns);
-            assert_eq!(order, [0, 95_000_000, 100_000_000], "{field}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Answering a list of jobs, in pieces: memory does not grow with their number.
+//! Answering a list of jobs, in pieces: by name nothing is held but a piece, in another order the
+//! name and the key of each job that matches.
 
 use std::sync::Arc;
 

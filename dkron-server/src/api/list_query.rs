@@ -7,6 +7,9 @@ use dkron_core::{JobName, JobQuery, JobView, RunStatus, Timestamp};
 use super::job_json::{Moment, shown_next, status_text};
 use super::query::Query;
 
+/// Characters of a text that decide its place in a list.
+const KEY_CHARS_MAX: usize = 128;
+
 /// What a list shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListQuery {
@@ -148,8 +151,8 @@ impl SortField {
         let (job, status) = (&view.job, &view.status);
         match self {
             Self::Name => SortKey::None,
-            Self::Displayname => SortKey::Text(job.displayname.to_lowercase()),
-            Self::Schedule => SortKey::Text(job.schedule.to_lowercase()),
+            Self::Displayname => SortKey::text(&job.displayname),
+            Self::Schedule => SortKey::text(&job.schedule),
             Self::SuccessCount => SortKey::Number(status.success_count),
             Self::ErrorCount => SortKey::Number(status.error_count),
             // A job that never ran stands behind those that did.
@@ -170,6 +173,15 @@ pub(super) enum SortKey {
     Text(String),
     Number(u32),
     Time(Timestamp),
+}
+
+impl SortKey {
+    /// Texts are compared without regard to case, and by their beginnings: what is held of a
+    /// million jobs must not be as long as they are.
+    fn text(text: &str) -> Self {
+        let beginning: String = text.chars().take(KEY_CHARS_MAX).collect();
+        Self::Text(beginning.to_lowercase())
+    }
 }
 
 /// Sorts names by their keys, then by name, and keeps the part that a list shows.
@@ -275,6 +287,19 @@ mod tests {
         check("_sort=last_success&_order=DESC", &["c", "a", "b"]);
         check("_sort=next", &["a", "b", "c"]);
         check("_sort=error_count&_order=DESC", &["c", "b", "a"]);
+    }
+
+    #[test]
+    fn of_a_long_text_only_the_beginning_is_held() {
+        let long = |name: &str, end: char| {
+            job(name, |job, _| job.displayname = "x".repeat(1 << 20) + &end.to_string())
+        };
+        let SortKey::Text(key) = SortField::Displayname.key(&long("a", 'b'), MOMENT) else {
+            panic!("it is no text")
+        };
+        assert_eq!(key.len(), KEY_CHARS_MAX);
+        let jobs = [long("a", 'b'), long("b", 'a'), job("c", |_, _| {})];
+        assert_eq!(shown("_sort=displayname", &jobs), ["c", "a", "b"], "equal ones by name");
     }
 
     #[test]

@@ -10,18 +10,25 @@
 //!
 //! # Invariants
 //!
-//! * Memory does not grow with the number of jobs, nor with the size of a history: long answers are
-//!   written, and long bodies read, in pieces.
+//! * Long answers are written, and long bodies read, in pieces: never a whole list of jobs, a whole
+//!   history or a whole backup. What is held for each entry, and for how many, is bounded:
+//!   - a list in the order of the store (jobs by name, executions by the instant they were due)
+//!     holds nothing; one in another order what it is sorted by and the name or the id of each
+//!     entry that matches: 64 bytes of an execution, and of a job its name and 128 characters;
+//!   - a restore holds of each job its name and its parent's, of the others 4 MiB (`restore`);
+//!   - bodies of jobs share one room (`bodies`).
 //! * No request stops the process or another request: what may be long is read on threads that may
 //!   block.
 //!
 //! May use: `dkron_core`'s public names, `go_json`, `clock`.
 
 mod answer;
+mod bodies;
 mod cascade;
 mod duration_text;
 mod executions;
 mod frame;
+mod history;
 mod job_body;
 mod job_check;
 mod job_json;
@@ -38,6 +45,7 @@ mod route;
 mod run;
 mod write;
 
+pub use bodies::Bodies;
 pub use job_body::JobBody;
 pub use job_check::{CheckedJob, JobRefusal};
 #[doc(hidden)]
@@ -46,7 +54,6 @@ pub use leave::Leave;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -68,13 +75,27 @@ pub struct Api {
     pub peer_address: (String, u16),
     /// Where bodies are kept that are too long for memory.
     pub spool_dir: PathBuf,
-    /// How long the next bytes of a body are waited for.
-    pub body_wait_max: Duration,
+    /// The room for bodies of requests.
+    pub bodies: Bodies,
     /// Asks the process to leave.
     pub leave: Leave,
 }
 
 impl Api {
+    /// A node that keeps all in memory, for a test.
+    #[cfg(test)]
+    pub(crate) async fn in_memory(spool_dir: &std::path::Path) -> Self {
+        let cluster = Cluster::start(dkron_core::Config::new("n1").in_memory()).await;
+        Self {
+            cluster: cluster.unwrap(),
+            server_zone: Zone::UTC,
+            peer_address: ("127.0.0.1".to_owned(), 8946),
+            spool_dir: spool_dir.to_owned(),
+            bodies: Bodies::default(),
+            leave: Leave::default(),
+        }
+    }
+
     fn node_name(&self) -> &str {
         self.cluster.node_name().as_str()
     }

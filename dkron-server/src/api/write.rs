@@ -1,15 +1,11 @@
 //! Creating and replacing jobs, and what else changes one: toggle, delete.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use dkron_core::limits::HTTP_JOB_BODY_BYTES_MAX;
 use dkron_core::{Error, ErrorKind, JobView, WriteJob};
-use futures_util::StreamExt as _;
 
 use super::Api;
 use super::answer::{empty, failure, json, layout, refusal, text, with_header};
@@ -32,11 +28,13 @@ pub(super) async fn write(api: Arc<Api>, query: Query, request: Request) -> Resp
         }
         Err(error) => return failure(&error),
     }
-    let body = receive(request.into_body(), api.body_wait_max).await;
-    let (checked, no_processors) = match body.and_then(|body| check(&api, &body)) {
-        Ok(accepted) => accepted,
-        Err((status, why)) => return text(status, why),
-    };
+    let body = api.bodies.receive(request.into_body()).await;
+    // The room is held until the job is written: what is made of a body is as large.
+    let ((checked, no_processors), _room) =
+        match body.and_then(|(body, room)| Ok((check(&api, &body)?, room))) {
+            Ok(accepted) => accepted,
+            Err((status, why)) => return text(status, why),
+        };
     match store(&api, checked).await {
         Ok(view) => {
             let can_run = !view.job.disabled || view.job.parent_job.is_some();
@@ -97,34 +95,6 @@ pub(super) fn show(api: &Api, job: &str, query: &Query) -> Response {
         Ok(None) => empty(StatusCode::NOT_FOUND),
         Err(error) => failure(&error),
     }
-}
-
-/// Receives the body of a job write; otherwise the status and the text of the refusal.
-///
-/// One that says it is too long is refused before it is read.
-async fn receive(body: Body, wait_max: Duration) -> Result<Vec<u8>, (StatusCode, String)> {
-    let too_large = || {
-        let why = format!("a job has at most {HTTP_JOB_BODY_BYTES_MAX} bytes");
-        (StatusCode::PAYLOAD_TOO_LARGE, why)
-    };
-    if body.size_hint().lower() > HTTP_JOB_BODY_BYTES_MAX as u64 {
-        return Err(too_large());
-    }
-    let mut received = Vec::new();
-    let mut chunks = body.into_data_stream();
-    let stalled = |_| {
-        let why = "Unable to parse payload: the body does not go on.".to_owned();
-        (StatusCode::REQUEST_TIMEOUT, why)
-    };
-    while let Some(chunk) = tokio::time::timeout(wait_max, chunks.next()).await.map_err(stalled)? {
-        let torn = "Unable to parse payload: the body is not transferred as its headers say.";
-        let chunk = chunk.map_err(|_| (StatusCode::BAD_REQUEST, torn.to_owned()))?;
-        if received.len() + chunk.len() > HTTP_JOB_BODY_BYTES_MAX {
-            return Err(too_large());
-        }
-        received.extend_from_slice(&chunk);
-    }
-    Ok(received)
 }
 
 /// Reads and checks a job; otherwise the status and the text of the refusal.

@@ -7,9 +7,12 @@ use std::time::Duration;
 use axum::extract::Multipart;
 use axum::extract::multipart::Field;
 use axum::http::StatusCode;
-use dkron_core::limits::{HTTP_JOB_BODY_BYTES_MAX, RESTORE_FILE_BYTES_MAX, RESTORE_JOBS_MAX};
+use dkron_core::limits::{
+    HTTP_JOB_BODY_BYTES_MAX, JOB_NAME_BYTES_MAX, RESTORE_FILE_BYTES_MAX, RESTORE_JOBS_MAX,
+};
 use dkron_core::{Error, JobName, Zone};
 
+use super::allowance::{Allowance, FORM_BYTES_MAX};
 use super::order::Order;
 use super::spool::{Extent, Spool, SpoolReader, is_full};
 use crate::api::job_body::JobBody;
@@ -22,8 +25,12 @@ const FIELD: &str = "file";
 /// Bytes of the file that are checked and spooled at a time.
 const STEP_BYTES: usize = 1 << 18;
 
+/// What is still read of a file that is refused, in bytes: a client that sends before it reads gets
+/// its answer, if it does not send without end.
+const REFUSED_BYTES_MAX: u64 = 64 << 20;
+
 /// How a backup is received.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Intake<'a> {
     /// The zone of schedules that name none.
     pub(super) server_zone: Zone,
@@ -33,12 +40,22 @@ pub(super) struct Intake<'a> {
     pub(super) wait_max: Duration,
     /// The longest file.
     pub(super) file_bytes_max: u64,
+    /// What is still read of a file that is refused.
+    refused_bytes_max: u64,
+    /// What may be read of the form.
+    allowance: Allowance,
 }
 
 impl<'a> Intake<'a> {
-    /// How the API receives a backup, but for how long it waits.
-    pub(super) fn new(server_zone: Zone, spool_dir: &'a Path, wait_max: Duration) -> Self {
-        Self { server_zone, spool_dir, wait_max, file_bytes_max: RESTORE_FILE_BYTES_MAX }
+    /// How the API receives a backup whose form is limited by `allowance`.
+    pub(super) fn new(
+        server_zone: Zone,
+        spool_dir: &'a Path,
+        wait_max: Duration,
+        allowance: Allowance,
+    ) -> Self {
+        let (file_bytes_max, refused_bytes_max) = (RESTORE_FILE_BYTES_MAX, REFUSED_BYTES_MAX);
+        Self { server_zone, spool_dir, wait_max, file_bytes_max, refused_bytes_max, allowance }
     }
 }
 
@@ -106,7 +123,8 @@ impl Refusal {
 impl Backup {
     /// Takes the first file named `file` of a form; `None` if there is none.
     ///
-    /// The rest of the form is read to its end either way, so that the client gets the answer.
+    /// The rest of the form is read either way, so that the client gets the answer; but not without
+    /// end.
     ///
     /// # Errors
     ///
@@ -121,21 +139,40 @@ impl Backup {
         {
             let is_file = field.name() == Some(FIELD)
                 && field.file_name().is_some_and(|name| !name.is_empty());
-            if is_file && received.is_none() {
-                received = Some(Self::read(&mut field, intake).await);
+            if !is_file || received.is_some() {
+                if !Self::pass_over(&mut field, &intake).await {
+                    break;
+                }
+                continue;
             }
-            if received.as_ref().is_some_and(|read| read.as_ref().is_err_and(Refusal::is_stall)) {
+            intake.allowance.add(intake.file_bytes_max);
+            let read = Self::read(&mut field, &intake).await;
+            let is_stalled = read.as_ref().is_err_and(Refusal::is_stall);
+            let rest = if read.is_ok() { FORM_BYTES_MAX } else { intake.refused_bytes_max };
+            received = Some(read);
+            intake.allowance.set(rest);
+            if is_stalled || !Self::pass_over(&mut field, &intake).await {
                 break;
             }
-            let mut rest = async || tokio::time::timeout(intake.wait_max, field.chunk()).await;
-            while let Ok(Ok(Some(_))) = rest().await {}
+            intake.allowance.set(FORM_BYTES_MAX);
         }
         received.transpose()
     }
 
-    async fn read(field: &mut Field<'_>, intake: Intake<'_>) -> Result<Self, Refusal> {
-        let spool_dir = intake.spool_dir.to_owned();
-        let mut reader = blocking(move || Reader::new(intake.server_zone, &spool_dir)).await?;
+    /// Reads a field to its end; false if that does not come, or too late.
+    async fn pass_over(field: &mut Field<'_>, intake: &Intake<'_>) -> bool {
+        loop {
+            match tokio::time::timeout(intake.wait_max, field.chunk()).await {
+                Ok(Ok(Some(_))) => {}
+                Ok(Ok(None)) => return true,
+                Ok(Err(_)) | Err(_) => return false,
+            }
+        }
+    }
+
+    async fn read(field: &mut Field<'_>, intake: &Intake<'_>) -> Result<Self, Refusal> {
+        let (spool_dir, server_zone) = (intake.spool_dir.to_owned(), intake.server_zone);
+        let mut reader = blocking(move || Reader::new(server_zone, &spool_dir)).await?;
         let mut waiting = Vec::new();
         let mut received_bytes = 0_u64;
         loop {
@@ -167,7 +204,7 @@ impl Backup {
             Error::new(dkron_core::ErrorKind::Storage, message)
         };
         let bytes = self.spool.read(entry.extent).map_err(|error| broken(error.to_string()))?;
-        check(&bytes, self.server_zone).map_err(|refusal| broken(refusal.reason))
+        check(&bytes, self.server_zone).map_err(|fault| broken(fault.reason))
     }
 }
 
@@ -191,7 +228,8 @@ struct Reader {
 impl Reader {
     fn new(server_zone: Zone, spool_dir: &Path) -> Result<Self, Refusal> {
         let spool = Spool::create(spool_dir).map_err(|error| Refusal::broken_spool(&error))?;
-        let jobs = Jobs { entries: Vec::new(), places: HashMap::new(), spool, server_zone };
+        let jobs =
+            Jobs { seen: 0, entries: Vec::new(), places: HashMap::new(), spool, server_zone };
         Ok(Self { elements: Elements::new(HTTP_JOB_BODY_BYTES_MAX), jobs })
     }
 
@@ -209,6 +247,8 @@ impl Reader {
 
 /// The jobs of a file that were read.
 struct Jobs {
+    /// How many there were so far, this one included.
+    seen: usize,
     entries: Vec<Entry>,
     places: HashMap<JobName, usize>,
     spool: Spool,
@@ -220,7 +260,8 @@ impl Jobs {
         if self.entries.len() == RESTORE_JOBS_MAX {
             return Err(Refusal::bad(format!("a file has at most {RESTORE_JOBS_MAX} jobs")));
         }
-        let checked = check(element, self.server_zone)?;
+        self.seen += 1;
+        let checked = check(element, self.server_zone).map_err(|fault| fault.at(self.seen))?;
         let extent = self.spool.append(element).map_err(|error| Refusal::broken_spool(&error))?;
         let name = checked.job.name;
         let entry = Entry { name: name.clone(), parent: checked.job.parent_job, extent };
@@ -244,11 +285,35 @@ impl Jobs {
     }
 }
 
-fn check(element: &[u8], server_zone: Zone) -> Result<CheckedJob, Refusal> {
-    let body = JobBody::decode(element).map_err(|error| Refusal::bad(error.to_string()))?;
-    body.check(server_zone).map_err(|refusal| match refusal {
-        JobRefusal::Invalid(reason) => Refusal::bad(reason),
-        JobRefusal::NoParent => Refusal::bad("a job's parent is not in the file"),
+/// What is wrong with one job of a file.
+struct Fault {
+    /// Its name, if it could be read; not more of it than a name may have.
+    name: Option<String>,
+    reason: String,
+}
+
+impl Fault {
+    /// Refuses the file for this job, the `number`th in it: whoever has to mend a file of a
+    /// hundred thousand is told where.
+    fn at(self, number: usize) -> Refusal {
+        let reason = self.reason;
+        Refusal::bad(match self.name {
+            Some(name) => format!("job {name:?} (number {number}): {reason}"),
+            None => format!("job number {number}: {reason}"),
+        })
+    }
+}
+
+fn check(element: &[u8], server_zone: Zone) -> Result<CheckedJob, Fault> {
+    let body = JobBody::decode(element)
+        .map_err(|error| Fault { name: None, reason: error.to_string() })?;
+    let name = Some(body.name.chars().take(JOB_NAME_BYTES_MAX).collect::<String>());
+    body.check(server_zone).map_err(|refusal| {
+        let reason = match refusal {
+            JobRefusal::Invalid(reason) => reason,
+            JobRefusal::NoParent => "its parent is not in the file".to_owned(),
+        };
+        Fault { name: name.filter(|name| !name.is_empty()), reason }
     })
 }
 
@@ -264,6 +329,9 @@ fn refusal(error: ElementsError<Refusal>) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use axum::body::Body;
     use axum::extract::{FromRequest as _, Request};
     use futures_util::{StreamExt as _, stream};
@@ -282,16 +350,64 @@ mod tests {
     }
 
     async fn received(body: Body, change: impl FnOnce(&mut Intake<'_>)) -> Result<usize, Refusal> {
+        received_if_any(body, change).await.expect("there is a file")
+    }
+
+    async fn received_if_any(
+        body: Body,
+        change: impl FnOnce(&mut Intake<'_>),
+    ) -> Option<Result<usize, Refusal>> {
         let directory = tempfile::tempdir().unwrap();
-        let mut intake = Intake::new(Zone::UTC, directory.path(), WAIT_MAX);
+        let allowance = Allowance::new();
+        let body = allowance.limit(body);
+        let mut intake = Intake::new(Zone::UTC, directory.path(), WAIT_MAX, allowance);
         change(&mut intake);
         let request = Request::builder()
             .header("content-type", "multipart/form-data; boundary=BB")
             .body(body)
             .unwrap();
         let form = Multipart::from_request(request, &()).await.unwrap();
-        let backup = Backup::receive(form, intake).await?.expect("there is a file");
-        Ok(backup.entries.len())
+        let receive = tokio::time::timeout(WAIT_MAX, Backup::receive(form, intake));
+        let received = receive.await.expect("it is read without end").transpose();
+        received.map(|backup| Ok(backup?.entries.len()))
+    }
+
+    /// `begun`, then `again` for ever; and how often that was asked for.
+    fn endless(begun: String, again: &'static str) -> (Body, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let rest = stream::repeat(again).then(move |again| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            // A body that is there at once would keep the test's own limit from being looked at.
+            async move {
+                tokio::task::yield_now().await;
+                again.to_owned()
+            }
+        });
+        let body = stream::iter([begun]).chain(rest).map(Ok::<_, std::io::Error>);
+        (Body::from_stream(body), asked)
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_refused_file_is_not_read_without_end() {
+        let begun = form("[{}, ");
+        let begun = begun.trim_end_matches("--BB--\r\n").trim_end().to_owned();
+        let (body, asked) = endless(begun, "[[[[[[[[[[[[[[[[");
+        let limit = |intake: &mut Intake<'_>| intake.refused_bytes_max = 16_000;
+        let refusal = received(body, limit).await.unwrap_err();
+        assert!(refusal.reason.starts_with("job number 1: "), "{}", refusal.reason);
+        // A step of the file is read before its first job is looked at.
+        let read = asked.load(Ordering::Relaxed) * 16;
+        assert!(read < 2 * STEP_BYTES + 16_000, "{read} bytes");
+    }
+
+    #[tokio::test]
+    async fn a_form_without_end_is_not_read_without_end() {
+        let part = "--BB\r\ncontent-disposition: form-data; name=\"x\"\r\n\r\n\r\n";
+        let (body, asked) = endless(String::new(), part);
+        assert_eq!(received_if_any(body, |_| {}).await, None);
+        let read = asked.load(Ordering::Relaxed) * part.len();
+        assert!(read as u64 <= FORM_BYTES_MAX + part.len() as u64, "{read} bytes");
     }
 
     #[tokio::test]
@@ -303,6 +419,23 @@ mod tests {
         let refusal = received(form(TWO_JOBS).into(), limit(bytes_max - 1)).await.unwrap_err();
         assert_eq!(refusal.status, StatusCode::PAYLOAD_TOO_LARGE);
         assert!(refusal.reason.contains(&format!("at most {} bytes", bytes_max - 1)));
+    }
+
+    #[tokio::test]
+    async fn a_refused_job_is_named_with_its_place_in_the_file() {
+        let check = async |file: &str, want: &str| {
+            let refusal = received(form(file).into(), |_| {}).await.unwrap_err();
+            assert_eq!(refusal.status, StatusCode::BAD_REQUEST, "{file}");
+            assert!(refusal.reason.starts_with(want), "{file}: {}", refusal.reason);
+        };
+        let good = r#"{"name":"a","schedule":"@manually"}"#;
+        let wrong = r#"{"name":"b","schedule":"now and then"}"#;
+        check(&format!("[{good},{good},{wrong}]"), "job \"b\" (number 3): ").await;
+        check(&format!("[{wrong}]"), "job \"b\" (number 1): ").await;
+        check(&format!("[{good},{{\"retries\":\"x\"}}]"), "job number 2: ").await;
+        check(&format!("[{good},{{}}]"), "job number 2: ").await;
+        let orphan = r#"{"name":"b","parent_job":"B"}"#;
+        check(&format!("[{orphan}]"), "job \"b\" (number 1): its parent is not in the file").await;
     }
 
     #[tokio::test]

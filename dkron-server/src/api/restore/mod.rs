@@ -2,12 +2,15 @@
 //!
 //! The file is read once as it arrives: each job is read and checked, and goes to a spool on disk;
 //! what stays in memory is its name and its parent's. Only when the whole file is right are the
-//! jobs written, parents first, many at a time. So the size of a backup costs disk, not memory.
+//! jobs written, parents first, many at a time. So a job costs disk by its size, and memory by its
+//! name alone: a hundred bytes and two names, of a million jobs a few hundred megabytes at worst.
+//! That is why only a few restores go on at a time.
 //!
 //! # Where to begin reading
 //!
 //! [`restore`]; `file` is the reading, `order` says who is written after whom, `store` writes.
 
+mod allowance;
 mod file;
 mod order;
 mod spool;
@@ -19,32 +22,37 @@ use axum::body::HttpBody as _;
 use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
-use dkron_core::limits::RESTORE_FILE_BYTES_MAX;
+use dkron_core::limits::{RESTORE_FILE_BYTES_MAX, RESTORES_MAX};
 
+use self::allowance::{Allowance, FORM_BYTES_MAX};
 use self::file::{Backup, Intake};
 use super::Api;
 use super::answer::{empty, failure, json, layout, text};
 use super::query::Query;
 use crate::go_json::{Layout, Writer};
 
-/// What a form may have around its file, in bytes.
-const FORM_BYTES_MAX: u64 = 1 << 20;
-
 /// Answers `POST /v1/restore`.
 ///
 /// 404 without a file in the form, 400 for a file that is not accepted, as in Dkron; 413 for one
-/// that is too large, 507 if the disk has no space for it, 408 if it does not go on. The text says
-/// why. 200 with one line for each job, in a JSON string that holds JSON; 422 with the same body if
-/// a job was refused by itself, so that a script which looks at the status alone is not misled.
+/// that is too large, 429 while too many others go on, 507 if the disk has no space for it, 408 if
+/// it does not go on. The text says why. 200 with one line for each job, in a JSON string that holds
+/// JSON; 422 with the same body if a job was refused by itself, so that a script which looks at the
+/// status alone is not misled.
 pub(super) async fn restore(api: Arc<Api>, query: Query, request: Request) -> Response {
     if request.body().size_hint().lower() > RESTORE_FILE_BYTES_MAX + FORM_BYTES_MAX {
         let why = format!("a file has at most {RESTORE_FILE_BYTES_MAX} bytes");
         return text(StatusCode::PAYLOAD_TOO_LARGE, why);
     }
+    let Some(_place) = api.bodies.restore_place() else {
+        let why = format!("{RESTORES_MAX} restores go on already: try again when one has ended");
+        return text(StatusCode::TOO_MANY_REQUESTS, why);
+    };
+    let allowance = Allowance::new();
+    let request = request.map(|body| allowance.limit(body));
     let Ok(form) = Multipart::from_request(request, &()).await else {
         return empty(StatusCode::NOT_FOUND);
     };
-    let intake = Intake::new(api.server_zone, &api.spool_dir, api.body_wait_max);
+    let intake = Intake::new(api.server_zone, &api.spool_dir, api.bodies.wait_max(), allowance);
     let backup = match Backup::receive(form, intake).await {
         Ok(Some(backup)) => backup,
         Ok(None) => return empty(StatusCode::NOT_FOUND),
