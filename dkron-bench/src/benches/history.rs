@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dkron_core::JobBuilder;
 
-use super::lateness::Lateness;
-use super::{apply, burst, step, throughput};
+use super::lateness::{Lateness, in_the_crowd};
+use super::{apply, burst, idle, step, throughput};
 use crate::Settings;
 use crate::machine::Process;
 use crate::node::{Node, busy_jobs};
@@ -23,6 +23,8 @@ const DURABLE_MIN: f64 = 20_000.0;
 const LATENESS_P50_MS_MAX: f64 = 0.5;
 const LATENESS_P99_MS_MAX: f64 = 3.0;
 const PAGE_MS_MAX: f64 = 5.0;
+/// The bound of a daemon's cold start, which is more than the start of a node.
+const START_S_MAX: f64 = 0.1;
 const FIRST_FIRE_S_MAX: f64 = 5.0;
 const PRIVATE_MIB_MAX: f64 = 512.0;
 
@@ -34,7 +36,8 @@ pub fn run(settings: &Settings) -> Result<Vec<Row>> {
     Ok(load_rows.into_iter().chain(rows).collect())
 }
 
-/// The first process: lets jobs run until the history is as long as it shall be.
+/// The first process: lets jobs run until the history is as long as it shall be, and watches a
+/// daemon that has it and nothing to do.
 pub fn load(folder: &Path, settings: &Settings) -> Result<Vec<Row>> {
     let node = Node::on_disk(folder)?;
     let jobs = settings.count(EXECUTIONS / PER_JOB);
@@ -43,17 +46,26 @@ pub fn load(folder: &Path, settings: &Settings) -> Result<Vec<Row>> {
     let begun = Instant::now();
     node.declare(past_jobs(jobs, "* * * * * *"))?;
     let bound = Duration::from_secs(PER_JOB as u64 * 10);
-    node.wait_until("the history", bound, || Ok(node.ends()? >= wanted))?;
+    node.wait_until("the history", bound, || {
+        Ok(node.ends()? >= wanted && counted(&node, jobs)? >= wanted)
+    })?;
     let took = begun.elapsed();
     // From here on they are history: they keep it, and fire no more.
     node.declare(past_jobs(jobs, "@manually"))?;
-    node.declare(busy_jobs(1, "noop"))?;
     let stored = stored(&node, jobs)?;
     node.stop()?;
-    Ok(vec![
+    ensure!(stored >= wanted, "{stored} executions are stored instead of {wanted}");
+    let mut rows = vec![
         Row::free("executions stored", stored as f64, ""),
         Row::free("made at", wanted as f64 / took.as_secs_f64(), "1/s"),
-    ])
+    ];
+    let daemon = idle::measure(settings, Some(folder))?.into_iter();
+    rows.extend(daemon.map(|row| Row { name: format!("daemon, {}", row.name), ..row }));
+    // What the next step sees fire first.
+    let node = Node::on_disk(folder)?;
+    node.declare(busy_jobs(1, "noop"))?;
+    node.stop()?;
+    Ok(rows)
 }
 
 fn past_jobs(
@@ -66,12 +78,23 @@ fn past_jobs(
     })
 }
 
+/// Returns how many executions the jobs say they have.
+fn counted(node: &Node, jobs: usize) -> Result<u64> {
+    let mut counted = 0;
+    for number in 0..jobs {
+        let name = format!("past-{number:06}");
+        let job = node.cluster.job(&name)?.with_context(|| format!("{name} is missing"))?;
+        counted += u64::from(job.status.executions);
+    }
+    Ok(counted)
+}
+
+/// Returns how many executions can be read.
 fn stored(node: &Node, jobs: usize) -> Result<u64> {
     let mut stored = 0;
     for number in 0..jobs {
         let name = format!("past-{number:06}");
-        let job = node.cluster.job(&name)?.with_context(|| format!("{name} is missing"))?;
-        stored += u64::from(job.status.executions);
+        stored += node.cluster.executions(&name, 2 * PER_JOB)?.len() as u64;
     }
     Ok(stored)
 }
@@ -99,13 +122,14 @@ pub fn measure(folder: &Path, settings: &Settings) -> Result<Vec<Row>> {
 
     let bound = |most| Bound::AtMost(most);
     let mut rows = vec![
-        Row::free("start", started.as_secs_f64(), "s"),
+        Row::new("start", started.as_secs_f64(), "s", bound(START_S_MAX)),
         Row::new("start to first fire", first_fire.as_secs_f64(), "s", bound(FIRST_FIRE_S_MAX)),
         Row::new("private memory after the start", private, "MiB", bound(PRIVATE_MIB_MAX)),
     ];
     let (p50, p99) = (bound(LATENESS_P50_MS_MAX), bound(LATENESS_P99_MS_MAX));
     rows.extend(alone.rows("lateness", "ms", p50, p99));
     rows.extend(crowded.rows("lateness in the crowd", "ms", p50, p99));
+    rows.push(in_the_crowd(&alone, &crowded));
     rows.extend(applied);
     rows.extend(burst);
     rows.push(Row::new(

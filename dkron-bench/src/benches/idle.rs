@@ -1,5 +1,6 @@
 //! What does a daemon cost that has nothing to do, and how soon does it answer?
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -19,16 +20,23 @@ const FIRST_ANSWER_MS_MAX: f64 = 100.0;
 const RESIDENT_MIB_MAX: f64 = 25.0;
 const PROCESSOR_PERCENT_MAX: f64 = 0.2;
 
-/// Starts daemons on fresh data, and watches the last of them.
+/// Watches daemons on fresh data.
 pub fn run(settings: &Settings) -> Result<Vec<Row>> {
+    measure(settings, None)
+}
+
+/// Starts daemons on the data in a folder, or each on fresh data, and watches the last of them.
+///
+/// # Errors
+///
+/// If a daemon is not built, or does not answer.
+pub fn measure(settings: &Settings, data: Option<&Path>) -> Result<Vec<Row>> {
     let mut first_answers = Vec::new();
     for _ in 0..STARTS {
-        let folder = settings.folder()?;
-        let daemon = DaemonProcess::start(folder.path())?;
+        let (daemon, _folder) = start(settings, data)?;
         first_answers.push(daemon.first_answer.as_secs_f64() * 1e3);
     }
-    let folder = settings.folder()?;
-    let daemon = DaemonProcess::start(folder.path())?;
+    let (daemon, _folder) = start(settings, data)?;
     daemon.wait_for_leader()?;
     std::thread::sleep(SETTLED);
     let process = Process::Id(daemon.id());
@@ -46,4 +54,16 @@ pub fn run(settings: &Settings) -> Result<Vec<Row>> {
         Row::free("private memory", process.anonymous_mib()?, "MiB"),
         Row::new("processor", percent, "% of a core", Bound::AtMost(PROCESSOR_PERCENT_MAX)),
     ])
+}
+
+/// Starts a daemon; a folder that was made for it goes after it.
+fn start(
+    settings: &Settings,
+    data: Option<&Path>,
+) -> Result<(DaemonProcess, Option<tempfile::TempDir>)> {
+    if let Some(data) = data {
+        return Ok((DaemonProcess::start(data)?, None));
+    }
+    let folder = settings.folder()?;
+    Ok((DaemonProcess::start(folder.path())?, Some(folder)))
 }

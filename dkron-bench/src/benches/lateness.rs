@@ -46,9 +46,14 @@ pub fn run(settings: &Settings) -> Result<Vec<Row>> {
     rows.extend(timers.rows("tokio timers, same instants", "ms", Bound::Free, Bound::Free));
     let name = format!("handlers, {} idle jobs beside", settings.count(IDLE));
     rows.extend(crowded.rows(&name, "ms", p50, p99));
-    let factor = crowded.quantile(0.99) / alone.quantile(0.99);
-    rows.push(Row::new("p99 in the crowd", factor, "× alone", Bound::AtMost(CROWDED_FACTOR_MAX)));
+    rows.push(in_the_crowd(&alone, &crowded));
     Ok(rows)
+}
+
+/// Returns how much later handlers start with many jobs beside them.
+pub fn in_the_crowd(alone: &Sample, crowded: &Sample) -> Row {
+    let factor = crowded.quantile(0.99) / alone.quantile(0.99);
+    Row::new("p99 in the crowd", factor, "× alone", Bound::AtMost(CROWDED_FACTOR_MAX))
 }
 
 /// Jobs whose handler notes how late it starts.

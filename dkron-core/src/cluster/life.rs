@@ -19,6 +19,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::consensus::{Consensus, EntryEvents};
 use crate::adapters::entropy::SystemEntropy;
 use crate::adapters::executor::HandlerRegistry;
+use crate::adapters::storage::StorageHealth;
 use crate::driver::{Driver, DriverParts, EngineNews, NEWS_MAX, NewsSender, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
@@ -123,7 +124,8 @@ impl Node {
             told,
         };
         let (consensus, fatal) = (Arc::clone(&self.consensus), Arc::clone(&self.fatal));
-        self.runtime.spawn(end_together(consensus, fatal, self.news.clone()));
+        let health = Arc::clone(&self.storage.health);
+        self.runtime.spawn(end_together(consensus, health, fatal, self.news.clone()));
         self.runtime.spawn(bring_events(applied, self.news.clone()));
         self.runtime.spawn(office.follow(self.consensus.leadership()));
         let mut ready = state.clone();
@@ -159,11 +161,24 @@ fn name_and_zone(config: &Config) -> Result<(NodeName, Zone), Error> {
     Ok((name, zone))
 }
 
-/// Ends the log with the engine, and the engine with the log: alone, neither is of use.
+/// Ends the log with the engine, and the engine with the log: alone, neither is of use. Ends both
+/// with the store, which may be found damaged while nobody uses it.
 ///
 /// *Owner*: the node's runtime. *Ends* with the node.
-async fn end_together(consensus: Arc<Consensus>, fatal: Arc<Fatal>, news: NewsSender) {
+async fn end_together(
+    consensus: Arc<Consensus>,
+    health: Arc<StorageHealth>,
+    fatal: Arc<Fatal>,
+    news: NewsSender,
+) {
     tokio::select! {
+        biased;
+        // It says more than the log, which fails with it.
+        reason = health.failed() => {
+            fatal.set(reason);
+            let _ = tokio::task::spawn_blocking(move || news.send(EngineNews::Stop)).await;
+            consensus.shutdown(PROPOSALS_WAIT_MAX).await;
+        }
         // In whatever way it ends.
         error = consensus.failed() => {
             if error.kind() != ErrorKind::Stopped {

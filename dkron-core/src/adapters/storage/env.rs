@@ -19,7 +19,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use super::data_dir::DataDir;
 use super::dir_sync::sync_dir;
 use super::page_check::check_pages;
-use super::page_walk::PageCheck;
+use super::page_walk::{PageCheck, PagesLeft};
 use crate::error::{Error, ErrorKind};
 
 /// A database of bytes.
@@ -58,7 +58,8 @@ pub struct OpenEnv<const N: usize> {
 }
 
 impl<const N: usize> OpenEnv<N> {
-    /// Checks the environment's file and opens it.
+    /// Checks the environment's file and opens it. Returns with it what the check was to leave for
+    /// later, if there is a file: what is in these tables must not be touched before.
     ///
     /// # Errors
     ///
@@ -66,8 +67,8 @@ impl<const N: usize> OpenEnv<N> {
     pub fn open(
         data_dir: &Arc<DataDir>,
         config: &EnvConfig<N>,
-        check: PageCheck<'_>,
-    ) -> Result<Self, Error> {
+        check: PageCheck,
+    ) -> Result<(Self, Option<PagesLeft>), Error> {
         let path = data_dir.path().join(config.name);
         let failed =
             |action: &str| Error::new(ErrorKind::Storage, format!("{action} {}", path.display()));
@@ -77,7 +78,7 @@ impl<const N: usize> OpenEnv<N> {
             .create(&path)
             .map_err(|error| failed("make").with_source(error))?;
         let is_new = !path.join(DATA_FILE_NAME).exists();
-        check_pages(&path.join(DATA_FILE_NAME), check).map_err(|error| {
+        let left = check_pages(&path.join(DATA_FILE_NAME), check).map_err(|error| {
             let message = match error.kind() {
                 io::ErrorKind::InvalidData => format!("{} is damaged", path.display()),
                 _ => format!("read {}", path.display()),
@@ -93,13 +94,9 @@ impl<const N: usize> OpenEnv<N> {
             let synced = sync_dir(&path).and_then(|()| sync_dir(data_dir.path()));
             synced.map_err(|error| failed("make").with_source(error))?;
         }
-        Ok(Self {
-            env: Some(env),
-            tables,
-            path,
-            pid: std::process::id(),
-            _data_dir: Arc::clone(data_dir),
-        })
+        let (env, data_dir) = (Some(env), Arc::clone(data_dir));
+        let env = Self { env, tables, path, pid: std::process::id(), _data_dir: data_dir };
+        Ok((env, left))
     }
 
     /// Returns the environment.
@@ -133,16 +130,16 @@ impl<const N: usize> Drop for OpenEnv<N> {
     }
 }
 
-/// Returns whether there is an environment in the directory `name` of a data dir.
+/// Returns how large the environment in the directory `name` of a data dir is: 0 if there is none.
 ///
 /// # Errors
 ///
 /// That of the file system, if it cannot tell.
-pub fn is_there(data_dir: &DataDir, name: &str) -> io::Result<bool> {
+pub fn file_bytes(data_dir: &DataDir, name: &str) -> io::Result<u64> {
     let file = data_dir.path().join(name).join(DATA_FILE_NAME);
     match fs::metadata(file) {
-        Ok(file) => Ok(file.len() > 0),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Ok(file) => Ok(file.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error),
     }
 }
@@ -164,7 +161,8 @@ fn open_with_largest_map<const N: usize>(
             }
         }
         // SAFETY: the lock of the data dir keeps everyone else away from the file while it is
-        // mapped, and its pages were checked. It is not on a network file system.
+        // mapped, and its pages were checked, or are not touched before they were. It is not on a
+        // network file system.
         #[expect(unsafe_code, reason = "opening an LMDB environment maps its file")]
         let opened = unsafe { options.open(path) };
         match opened {

@@ -168,6 +168,25 @@ impl StorageHealth {
         !*is_closed
     }
 
+    /// Resolves with the reason once the store has failed for good.
+    pub async fn failed(&self) -> String {
+        let mut condition = self.condition.subscribe();
+        loop {
+            if let StorageCondition::Failed(reason) = &*condition.borrow_and_update() {
+                return reason.clone();
+            }
+            if condition.changed().await.is_err() {
+                // This holds the sender: it cannot be gone.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Tells whether the store is closing.
+    pub fn is_closed(&self) -> bool {
+        *self.is_closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Ends every wait for space.
     pub fn close(&self) {
         *self.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = true;

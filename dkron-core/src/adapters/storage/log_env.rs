@@ -50,7 +50,7 @@ impl LogEnv {
             may_lose_last_commit: false,
             tables: ["log", "marks"],
         };
-        let mut verify = |table: &[u8], key: &[u8], stored: &[u8]| match verified(key, stored) {
+        let verify = |table: &[u8], key: &[u8], stored: &[u8]| match verified(key, stored) {
             Some(_) => Ok(()),
             None => Err(format!(
                 "record \"{}\" of \"{}\" does not match its checksum",
@@ -58,8 +58,9 @@ impl LogEnv {
                 table.escape_ascii()
             )),
         };
-        let check = PageCheck { verify: &mut verify, skips_big_values_of: None };
-        let log = Self { env: OpenEnv::open(data_dir, &config, check)? };
+        let check = PageCheck { verify, skips_big_values_of: None, leaves: &[] };
+        let (env, _nothing_left) = OpenEnv::open(data_dir, &config, check)?;
+        let log = Self { env };
         log.check_sequence()?;
         Ok(log)
     }

@@ -10,7 +10,8 @@
 //!
 //! [`Storage::open`] opens everything. `DataDir` is the directory, [`StateStore`] the state,
 //! `log_writer` the thread that writes the log; `page_check` finds damage before LMDB
-//! meets it, `StorageHealth` says whether writes are accepted.
+//! meets it, `history_check` does so behind a start, `StorageHealth` says whether writes are
+//! accepted.
 //!
 //! # Invariants
 //!
@@ -30,6 +31,7 @@ mod env;
 #[cfg(feature = "testing")]
 pub mod fuzzed;
 mod health;
+mod history_check;
 mod log_batch;
 mod log_env;
 mod log_format;
@@ -50,6 +52,7 @@ mod state_tables;
 
 pub(crate) use data_dir::DataDirConfig;
 #[cfg(test)]
-use health::{StorageCondition, StorageHealth};
+use health::StorageCondition;
+pub(crate) use health::StorageHealth;
 pub(crate) use open::Storage;
 pub(crate) use state_store::{StateStore, StateView};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::data_dir::{DataDir, DataDirConfig};
-use super::env::{is_damage, is_there, set_aside};
+use super::env::{file_bytes, is_damage, set_aside};
 use super::health::{StorageHealth, disk_bytes};
 use super::log_env::{DIR_NAME as LOG_DIR_NAME, LogEnv};
 use super::log_memory::MemoryLog;
@@ -42,7 +42,7 @@ pub struct Storage {
 
 impl Storage {
     /// Opens or makes the data dir and what is in it. Blocks: reads the whole log, and the pages of
-    /// the state.
+    /// the state but for a long history, which is read on behind it.
     ///
     /// # Errors
     ///
@@ -140,11 +140,11 @@ impl Storage {
 
 /// Returns whether a data dir that has had an environment has it no more.
 fn is_lost(data_dir: &DataDir, name: &str) -> Result<bool, Error> {
-    let is_there = is_there(data_dir, name).map_err(|error| {
+    let bytes = file_bytes(data_dir, name).map_err(|error| {
         let message = format!("look for {}", data_dir.path().join(name).display());
         Error::new(ErrorKind::Storage, message).with_source(error)
     })?;
-    Ok(data_dir.is_filled() && !is_there)
+    Ok(data_dir.is_filled() && bytes == 0)
 }
 
 fn lost(data_dir: &DataDir, name: &str) -> Error {

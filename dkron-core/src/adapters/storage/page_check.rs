@@ -20,25 +20,26 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::page_format::{BRANCH, DEPTH_MAX, LEAF, Meta, PageView, damaged};
-use super::page_walk::{PageCheck, walk_pages};
+use super::page_walk::{PageCheck, PagesLeft, walk_pages};
 
-/// Checks the LMDB file at `path`. A file that does not exist, or is empty, is fine.
+/// Checks the LMDB file at `path`; returns what was to be left for later. A file that does not
+/// exist, or is empty, is fine.
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::InvalidData`] with what is wrong where; any other kind if it cannot be read.
-pub fn check_pages(path: &Path, check: PageCheck<'_>) -> io::Result<()> {
+pub fn check_pages(path: &Path, check: PageCheck) -> io::Result<Option<PagesLeft>> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let file_bytes = file.metadata()?.len();
     if file_bytes == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let meta = newest_meta(&file, file_bytes)?;
-    walk_pages(&file, file_bytes, &meta, check)
+    walk_pages(file, file_bytes, &meta, check).map(Some)
 }
 
 /// Picks the meta page of the newest commit, of the two that take turns.

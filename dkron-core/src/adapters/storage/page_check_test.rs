@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::*;
 use crate::adapters::storage::data_dir::{DataDir, open_for_test};
 use crate::adapters::storage::health::StorageHealth;
-use crate::adapters::storage::state_env::LmdbState;
+use crate::adapters::storage::state_env::{LmdbState, SUSPECT_NAME};
 use crate::kernel::state::{Order, Table, TableError, Tables, TablesMut};
 use crate::ports::Change;
 
@@ -66,12 +66,18 @@ fn open(data_dir: &Arc<DataDir>) -> Result<LmdbState, crate::Error> {
     LmdbState::open(data_dir, Arc::new(StorageHealth::new(None)))
 }
 
+/// Opens however small it is with its history still to be checked.
+fn open_early(data_dir: &Arc<DataDir>) -> Result<LmdbState, crate::Error> {
+    LmdbState::open_checking(data_dir, Arc::new(StorageHealth::new(None)), 0)
+}
+
 fn check(path: &Path) -> io::Result<()> {
-    let mut verify = |_: &[u8], key: &[u8], stored: &[u8]| {
+    let verify = |_: &[u8], key: &[u8], stored: &[u8]| {
         let sum = crate::adapters::storage::crc32::verified(key, stored);
         sum.map(|_| ()).ok_or_else(|| "checksum".to_owned())
     };
-    check_pages(path, PageCheck { verify: &mut verify, skips_big_values_of: None })
+    let left = check_pages(path, PageCheck { verify, skips_big_values_of: None, leaves: &[] })?;
+    left.map_or(Ok(()), |none| none.walk(|| true))
 }
 
 fn seed() -> u64 {
@@ -94,7 +100,8 @@ fn what_lmdb_wrote_is_accepted() {
         check(&file).unwrap_or_else(|error| panic!("seed {}, round {round}: {error}", seed()));
         if round % 20 == 19 {
             drop(state);
-            state = open(&data_dir).unwrap();
+            // It is written to while its history is being checked.
+            state = open_early(&data_dir).unwrap();
         }
     }
 }
@@ -176,17 +183,17 @@ fn read_all(state: &LmdbState) -> Result<usize, TableError> {
     Ok(rows)
 }
 
-/// Goal: a flipped bit anywhere is either refused, or harmless to everything LMDB does afterwards.
-/// Method: flip one bit of a file at random; if it is accepted, read everything and write on. A
-/// bit that slips through may end the process, and so the test. More of them with
+/// Goal: a flipped bit anywhere is either refused, or harmless to everything LMDB does afterwards;
+/// also while the history is still being checked.
+/// Method: flip one bit of a file at random; if it is accepted, write on, read everything, and
+/// write again. A bit that slips through may end the process, and so the test. More of them with
 /// `DKRON_TEST_ROUNDS=<n>`.
-#[test]
-fn a_flipped_bit_is_refused_or_harmless() {
+fn check_flips(open: impl Fn(&Arc<DataDir>) -> Result<LmdbState, crate::Error>) {
     let rounds = std::env::var("DKRON_TEST_ROUNDS").map_or(150, |rounds| rounds.parse().unwrap());
     let (dir, file) = some_file();
     let good = fs::read(&file).unwrap();
     let mut random = Random(seed());
-    let (mut refused, mut harmless) = (0, 0);
+    let (mut refused, mut harmless, mut found_later) = (0, 0, 0);
     for _ in 0..rounds {
         let mut bytes = good.clone();
         let bit = random.below(good.len() as u64 * 8) as usize;
@@ -194,17 +201,37 @@ fn a_flipped_bit_is_refused_or_harmless() {
         let bit = if random.below(2) == 0 { bit % (8 * 8_192) } else { bit };
         bytes[bit / 8] ^= 1 << (bit % 8);
         fs::write(&file, &bytes).unwrap();
+        let _ = fs::remove_file(dir.path().join(SUSPECT_NAME));
         let data_dir = open_for_test(dir.path());
-        match open(&data_dir) {
-            Err(_) => refused += 1,
-            Ok(state) => {
+        let Ok(state) = open(&data_dir) else {
+            refused += 1;
+            continue;
+        };
+        let written = state.update(&mut Churn(seed() + 1));
+        match read_all(&state) {
+            Err(TableError::Store { reason, .. }) => {
+                assert!(reason.contains("is damaged"), "bit {bit}: {reason}");
+                assert!(dir.path().join(SUSPECT_NAME).exists(), "bit {bit}");
+                found_later += 1;
+            }
+            read => {
+                assert!(matches!(read, Ok(_) | Err(TableError::Corrupt { .. })), "bit {bit}");
+                written.unwrap();
+                churn(&state, &mut Random(seed() + 1), 1);
                 harmless += 1;
-                if let Err(error) = read_all(&state) {
-                    assert!(matches!(error, TableError::Corrupt { .. }), "bit {bit}: {error}");
-                }
-                churn(&state, &mut Random(seed() + 1), 2);
             }
         }
     }
+    println!("{refused} refused, {found_later} found later, {harmless} harmless");
     assert!(refused > 0 && harmless > 0, "{refused} refused, {harmless} harmless");
+}
+
+#[test]
+fn a_flipped_bit_is_refused_or_harmless() {
+    check_flips(open);
+}
+
+#[test]
+fn a_flipped_bit_is_refused_or_found_behind_the_start_or_harmless() {
+    check_flips(open_early);
 }

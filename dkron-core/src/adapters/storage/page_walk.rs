@@ -1,11 +1,12 @@
 //! Walks the trees of an LMDB file and counts what it finds, believing nothing.
 //!
 //! Every page is read once, and at most once: a bit says whether some tree has it already. Which
-//! commit is walked, and where its trees begin, is for `page_check` to say.
+//! commit is walked, and where its trees begin, is for `page_check` to say. Trees may be left for
+//! later; the bits are kept for them, so that it makes no difference when a page is walked.
 //!
 //! # Where to begin reading
 //!
-//! [`walk_pages`].
+//! [`walk_pages`]; [`PagesLeft`] is what it leaves.
 
 use std::fs::File;
 use std::io;
@@ -20,27 +21,52 @@ use super::page_format::{
 const FREE_PAGE_BYTES: u64 = 8;
 
 /// Judges a record: the name of its database, its key, its value. `Err` says what is wrong.
-pub type Judge<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), String> + 'a;
+pub type Judge = fn(&[u8], &[u8], &[u8]) -> Result<(), String>;
 
 /// What a walk was asked to look at beyond the pages themselves.
-pub struct PageCheck<'a> {
+#[derive(Clone, Copy)]
+pub struct PageCheck {
     /// Judges every record.
-    pub verify: &'a mut Judge<'a>,
+    pub verify: Judge,
     /// A database whose values on pages of their own (about 2 KiB and more) are not read.
-    pub skips_big_values_of: Option<&'a [u8]>,
+    pub skips_big_values_of: Option<&'static str>,
+    /// Databases that are left for later.
+    pub leaves: &'static [&'static str],
 }
 
-/// Walks the trees of the commit that `meta` describes, and sees that its free pages are free.
+/// Trees that a walk was asked to leave for later.
+pub struct PagesLeft {
+    walk: Walk,
+    trees: Vec<(Vec<u8>, DbHeader)>,
+}
+
+impl PagesLeft {
+    /// Walks them. The pages of the commit must still be as they were: nothing that it uses may
+    /// have been written over, as LMDB promises to whoever reads the commit meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As for [`walk_pages`]; [`io::ErrorKind::Interrupted`] once `goes_on` says no, which it is
+    /// asked for each page.
+    pub fn walk(self, goes_on: impl Fn() -> bool + Send + 'static) -> io::Result<()> {
+        let Self { mut walk, trees } = self;
+        walk.goes_on = Box::new(goes_on);
+        trees.iter().try_for_each(|(name, header)| walk.tree(header, Tree::Named, name))
+    }
+}
+
+/// Walks the trees of the commit that `meta` describes, and sees that its free pages are free:
+/// those of the trees that are left for later are found out with these. Returns the trees left.
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::InvalidData`] with what is wrong where; any other kind if it cannot be read.
 pub fn walk_pages(
-    file: &File,
+    file: File,
     file_bytes: u64,
     meta: &Meta,
-    check: PageCheck<'_>,
-) -> io::Result<()> {
+    check: PageCheck,
+) -> io::Result<PagesLeft> {
     let pages =
         meta.last_page.checked_add(1).ok_or_else(|| damaged("the last page is out of range"))?;
     let words = usize::try_from(pages / 64 + 1).map_err(|_| damaged("too many pages"))?;
@@ -55,11 +81,15 @@ pub fn walk_pages(
         last_page: meta.last_page,
         seen: vec![0; words],
         free: Vec::new(),
+        left: Vec::new(),
         check,
+        goes_on: Box::new(|| true),
     };
     walk.tree(&meta.main, Tree::Main, b"")?;
     walk.tree(&meta.free, Tree::Free, b"free pages")?;
-    walk.free_pages_are_unused()
+    walk.free_pages_are_unused()?;
+    let trees = std::mem::take(&mut walk.left);
+    Ok(PagesLeft { walk, trees })
 }
 
 /// What kind of tree is walked: that decides on keys and values.
@@ -82,8 +112,8 @@ struct Counts {
     entries: u64,
 }
 
-struct Walk<'a, 'check> {
-    file: &'a File,
+struct Walk {
+    file: File,
     file_bytes: u64,
     page_bytes: u32,
     last_page: u64,
@@ -91,10 +121,13 @@ struct Walk<'a, 'check> {
     seen: Vec<u64>,
     /// Pages that the free list names.
     free: Vec<u64>,
-    check: PageCheck<'check>,
+    /// Databases that were met and are left for later.
+    left: Vec<(Vec<u8>, DbHeader)>,
+    check: PageCheck,
+    goes_on: Box<dyn Fn() -> bool + Send>,
 }
 
-impl Walk<'_, '_> {
+impl Walk {
     fn tree(&mut self, db: &DbHeader, tree: Tree, name: &[u8]) -> io::Result<()> {
         let flags_expected = if tree == Tree::Free { META_FLAGS_EXPECTED } else { 0 };
         let within = |what: &str| damaged(format!("database \"{}\": {what}", name.escape_ascii()));
@@ -180,7 +213,8 @@ impl Walk<'_, '_> {
         let value = match (node.flags, tree) {
             (0, _) => node.value()?,
             (FLAG_BIG, _) => {
-                let is_read = tree != Tree::Named || self.check.skips_big_values_of != Some(name);
+                let skipped = self.check.skips_big_values_of.map(str::as_bytes);
+                let is_read = tree != Tree::Named || skipped != Some(name);
                 let Some(value) = self.big_value(node, is_read, counts)? else { return Ok(()) };
                 big = value;
                 &big
@@ -189,6 +223,10 @@ impl Walk<'_, '_> {
                 let header = DbHeader::parse(node.value()?).ok_or_else(|| {
                     damaged(format!("a database header of other than {DB_BYTES} bytes"))
                 })?;
+                if self.check.leaves.iter().any(|name| name.as_bytes() == node.key) {
+                    self.left.push((node.key.to_vec(), header));
+                    return Ok(());
+                }
                 return self.tree(&header, Tree::Named, node.key);
             }
             _ => return Err(damaged(format!("a record with unknown flags {:#x}", node.flags))),
@@ -252,7 +290,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    fn free_pages_are_unused(mut self) -> io::Result<()> {
+    fn free_pages_are_unused(&mut self) -> io::Result<()> {
         for page in std::mem::take(&mut self.free) {
             // A page that is free twice would be handed out twice.
             self.mark(page)?;
@@ -262,6 +300,9 @@ impl Walk<'_, '_> {
 
     /// Reads a page that no tree has used so far.
     fn take_page(&mut self, number: u64) -> io::Result<Vec<u8>> {
+        if !(self.goes_on)() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "the check was given up"));
+        }
         self.take(number)?;
         let mut bytes = vec![0; self.page_bytes as usize];
         self.file.read_exact_at(&mut bytes, number * u64::from(self.page_bytes))?;

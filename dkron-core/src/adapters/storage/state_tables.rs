@@ -12,6 +12,7 @@ use heed::{RoTxn, RwTxn, WithoutTls};
 
 use super::crc32::{CHECKSUM_BYTES, checksum, verified};
 use super::env::{ByteTable, OpenEnv};
+use super::history_check::HistoryCheck;
 use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables, TablesMut};
 
 /// LMDB's limit.
@@ -19,10 +20,31 @@ const KEY_BYTES_MAX: usize = 511;
 /// How many tables there are.
 pub(super) const TABLES: usize = Table::ALL.len();
 
+/// The tables, and whether they may be touched.
+#[derive(Clone, Copy)]
+pub struct Handles<'a> {
+    pub(super) env: &'a OpenEnv<TABLES>,
+    pub(super) history: &'a HistoryCheck,
+}
+
+impl Handles<'_> {
+    /// Returns a table to read and write; waits while its pages are still being checked.
+    fn checked(self, table: Table) -> Result<ByteTable, TableError> {
+        self.history.wait(table)?;
+        Ok(self.env.table(table as usize))
+    }
+
+    /// Returns how many records a table has. That stands beside its pages.
+    fn len(self, txn: &RoTxn<'_, WithoutTls>, table: Table) -> Result<u64, TableError> {
+        let len = self.env.table(table as usize).len(txn);
+        len.map_err(|error| store_error("read", table, &error))
+    }
+}
+
 /// A consistent view of the committed state.
 pub struct LmdbView<'a> {
     pub(super) txn: RoTxn<'a, WithoutTls>,
-    pub(super) env: &'a OpenEnv<TABLES>,
+    pub(super) handles: Handles<'a>,
     /// The file that is made when a record is found damaged.
     pub(super) suspect: &'a Path,
 }
@@ -30,7 +52,7 @@ pub struct LmdbView<'a> {
 /// The state in the middle of a change.
 pub struct LmdbUpdate<'a> {
     pub(super) txn: RwTxn<'a>,
-    pub(super) env: &'a OpenEnv<TABLES>,
+    pub(super) handles: Handles<'a>,
     /// The first error of the environment; after it the transaction is void.
     pub(super) failure: Option<heed::Error>,
 }
@@ -42,7 +64,7 @@ impl Tables for LmdbView<'_> {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, TableError> {
-        get_with(&self.txn, self.env, table, key, read)
+        get_with(&self.txn, self.handles, table, key, read)
             .inspect_err(|error| note_damage(self.suspect, error))
     }
 
@@ -53,12 +75,12 @@ impl Tables for LmdbView<'_> {
         order: Order,
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), TableError> {
-        walk(&self.txn, self.env, table, range, order, visit)
+        walk(&self.txn, self.handles, table, range, order, visit)
             .inspect_err(|error| note_damage(self.suspect, error))
     }
 
     fn len(&self, table: Table) -> Result<u64, TableError> {
-        len(&self.txn, self.env, table)
+        self.handles.len(&self.txn, table)
     }
 }
 
@@ -69,7 +91,7 @@ impl Tables for LmdbUpdate<'_> {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, TableError> {
-        get_with(&self.txn, self.env, table, key, read)
+        get_with(&self.txn, self.handles, table, key, read)
     }
 
     fn walk(
@@ -79,11 +101,11 @@ impl Tables for LmdbUpdate<'_> {
         order: Order,
         visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), TableError> {
-        walk(&self.txn, self.env, table, range, order, visit)
+        walk(&self.txn, self.handles, table, range, order, visit)
     }
 
     fn len(&self, table: Table) -> Result<u64, TableError> {
-        len(&self.txn, self.env, table)
+        self.handles.len(&self.txn, table)
     }
 }
 
@@ -105,7 +127,7 @@ impl TablesMut for LmdbUpdate<'_> {
             space.write_all(value)?;
             space.write_all(&sum)
         };
-        let db = handle(self.env, table);
+        let db = self.handles.checked(table)?;
         let result = db.put_reserved(&mut self.txn, key, value.len() + CHECKSUM_BYTES, write);
         self.note(table, result)
     }
@@ -114,12 +136,12 @@ impl TablesMut for LmdbUpdate<'_> {
         if !is_key(key) {
             return Ok(false);
         }
-        let result = handle(self.env, table).delete(&mut self.txn, key);
+        let result = self.handles.checked(table)?.delete(&mut self.txn, key);
         self.note(table, result)
     }
 
     fn clear(&mut self, table: Table) -> Result<(), TableError> {
-        let result = handle(self.env, table).clear(&mut self.txn);
+        let result = self.handles.checked(table)?.clear(&mut self.txn);
         self.note(table, result)
     }
 }
@@ -132,10 +154,6 @@ pub(super) fn note_damage(suspect: &Path, error: &TableError) {
     }
 }
 
-fn handle(env: &OpenEnv<TABLES>, table: Table) -> ByteTable {
-    env.table(table as usize)
-}
-
 /// Keys that LMDB does not take are in no table.
 fn is_key(key: &[u8]) -> bool {
     (1..=KEY_BYTES_MAX).contains(&key.len())
@@ -143,7 +161,7 @@ fn is_key(key: &[u8]) -> bool {
 
 fn get_with<R>(
     txn: &RoTxn<'_, WithoutTls>,
-    env: &OpenEnv<TABLES>,
+    handles: Handles<'_>,
     table: Table,
     key: &[u8],
     read: impl FnOnce(&[u8]) -> R,
@@ -151,7 +169,7 @@ fn get_with<R>(
     if !is_key(key) {
         return Ok(None);
     }
-    let found = handle(env, table).get(txn, key);
+    let found = handles.checked(table)?.get(txn, key);
     match found.map_err(|error| store_error("read", table, &error))? {
         None => Ok(None),
         Some(stored) => {
@@ -163,14 +181,14 @@ fn get_with<R>(
 
 fn walk(
     txn: &RoTxn<'_, WithoutTls>,
-    env: &OpenEnv<TABLES>,
+    handles: Handles<'_>,
     table: Table,
     range: KeyRange<'_>,
     order: Order,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<(), TableError> {
     let Some(range) = without_empty_keys(range) else { return Ok(()) };
-    let db = handle(env, table);
+    let db = handles.checked(table)?;
     let failed = |error| store_error("read", table, &error);
     let mut step = |record: heed::Result<(&[u8], &[u8])>| {
         let (key, stored) = record.map_err(failed)?;
@@ -213,14 +231,6 @@ fn without_empty_keys<'a>((lower, upper): KeyRange<'a>) -> Option<KeyRange<'a>> 
         _ => false,
     };
     (!is_empty).then_some((lower, upper))
-}
-
-fn len(
-    txn: &RoTxn<'_, WithoutTls>,
-    env: &OpenEnv<TABLES>,
-    table: Table,
-) -> Result<u64, TableError> {
-    handle(env, table).len(txn).map_err(|error| store_error("read", table, &error))
 }
 
 /// Judges a record of the file before LMDB opens it.
