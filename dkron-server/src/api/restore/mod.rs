@@ -35,9 +35,9 @@ use crate::go_json::{Layout, Writer};
 ///
 /// 404 without a file in the form, 400 for a file that is not accepted, as in Dkron; 413 for one
 /// that is too large, 429 while too many others go on, 507 if the disk has no space for it, 408 if
-/// it does not go on. The text says why. 200 with one line for each job, in a JSON string that holds
-/// JSON; 422 with the same body if a job was refused by itself, so that a script which looks at the
-/// status alone is not misled.
+/// it does not go on. The text says why. 200 with one line for each job, in a JSON string that
+/// holds JSON; 422 with the same body if a job was refused by itself, so that a script which looks
+/// at the status alone is not misled.
 pub(super) async fn restore(api: Arc<Api>, query: Query, request: Request) -> Response {
     if request.body().size_hint().lower() > RESTORE_FILE_BYTES_MAX + FORM_BYTES_MAX {
         let why = format!("a file has at most {RESTORE_FILE_BYTES_MAX} bytes");
