@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::Config;
 use super::config::DataLocation;
 use super::owned::NodeRuntime;
-use crate::adapters::consensus::{Consensus, ConsensusConfig, EntryEvents};
+use crate::adapters::consensus::{Consensus, ConsensusConfig, EntryEvents, LogBudget};
 use crate::adapters::executor::{
     ExecutorSet, FileShares, HandlerRegistry, HttpExecutor, ShellExecutor,
 };
@@ -25,7 +25,7 @@ use crate::kernel::time::Zone;
 use crate::limits::{HTTP_RUNS_MAX, RUNS_MAX, SHELL_RUNS_DEFAULT};
 use crate::ports::Clock;
 
-/// Records kept in the log though a snapshot covers them.
+/// Records kept in the log though a snapshot covers them; fewer if they are large.
 const LOG_RECORDS_KEPT: u64 = 1_000;
 
 /// Threads of the node's own tasks: the log, the courier, whoever waits. Runs have threads of their
@@ -66,8 +66,11 @@ pub(super) fn open_log(
     let config = ConsensusConfig {
         node: node.clone(),
         raft_multiplier: config.raft_multiplier,
-        log_bytes_max: storage.log_bytes_max(),
-        log_records_kept: LOG_RECORDS_KEPT,
+        log_budget: LogBudget {
+            bytes_max: storage.log_bytes_max(),
+            bytes_ceiling: storage.log_bytes_ceiling(),
+            records_kept: LOG_RECORDS_KEPT,
+        },
         clock: Arc::clone(clock),
     };
     let (log, snapshots) = (Arc::clone(&storage.log), Arc::clone(&storage.snapshots));

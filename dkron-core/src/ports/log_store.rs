@@ -81,6 +81,16 @@ pub trait LogStore: Send + Sync + 'static {
     /// does not match, or one is missing in between.
     fn read(&self, first: u64, end: u64, bytes_max: usize) -> Result<Vec<LogRecord>, Error>;
 
+    /// Returns the index of the oldest of the newest records up to and including `last` that are
+    /// no more than `count_max`, and whose bodies take no more than `bytes_max` bytes together;
+    /// `last + 1` if not even one is within that. Reads sizes only.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) if the log cannot be read,
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) in a forked child.
+    fn oldest_within(&self, last: u64, count_max: u64, bytes_max: u64) -> Result<u64, Error>;
+
     /// Returns the vote that was written last.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Nothing here sleeps: each test waits for an event, with a bound.
 
 mod declared;
+mod disk;
 mod executors;
 mod handlers;
 mod history;

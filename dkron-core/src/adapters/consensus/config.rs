@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::{Config, SnapshotPolicy as RaftSnapshotPolicy};
+use openraft::{Config, SnapshotPolicy};
 
+use super::log_budget::LogBudget;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::ports::Clock;
@@ -17,8 +18,6 @@ const ELECTION_MIN: Duration = Duration::from_millis(1_000);
 const ELECTION_MAX: Duration = Duration::from_millis(2_000);
 /// How long the transfer of a snapshot may take.
 const SNAPSHOT_TRANSFER_MAX: Duration = Duration::from_secs(300);
-/// Records that are purged at once.
-const PURGE_BATCH: u64 = 64;
 /// Entries that one message to another node holds at most.
 const ENTRIES_PER_MESSAGE_MAX: u64 = 1_024;
 
@@ -28,11 +27,8 @@ pub struct ConsensusConfig {
     pub node: NodeName,
     /// Stretches all times of the protocol: 1 to 10. Default in Dkron: 1.
     pub raft_multiplier: u32,
-    /// Bytes of log after which a snapshot is due. A larger snapshot allows for a larger log.
-    pub log_bytes_max: u64,
-    /// Records kept though a snapshot covers them, so that a node that lags a little catches up
-    /// from the log. Default: 1,000.
-    pub log_records_kept: u64,
+    /// How large the log may become.
+    pub log_budget: LogBudget,
     /// The clock that gives entries their time.
     pub clock: Arc<dyn Clock>,
 }
@@ -50,10 +46,9 @@ pub(super) fn raft_config(config: &ConsensusConfig) -> Result<Arc<Config>, Error
         election_timeout_min: ms(ELECTION_MIN),
         election_timeout_max: ms(ELECTION_MAX),
         install_snapshot_timeout: SNAPSHOT_TRANSFER_MAX.as_millis() as u64,
-        // Asked for by the size of the log instead, see `SnapshotPolicy`.
-        snapshot_policy: RaftSnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: config.log_records_kept,
-        purge_batch_size: PURGE_BATCH,
+        // Both by the size of the log in bytes instead, see `log_budget`.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
         max_payload_entries: ENTRIES_PER_MESSAGE_MAX,
         enable_pre_vote: Some(true),
         // A new start is a new term: whoever led before it is told apart by that.

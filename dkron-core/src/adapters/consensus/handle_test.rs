@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::consensus::ConsensusConfig;
+use crate::adapters::consensus::{ConsensusConfig, LogBudget};
 use crate::adapters::storage::{DataDirConfig, Storage};
 use crate::kernel::model::{Job, JobName, NodeName};
 use crate::kernel::state::{Command, JobWrite, Outcome, Report, StoredOutput, query};
@@ -28,7 +28,7 @@ impl Node {
         Self::start_with(storage, 64 << 20).await
     }
 
-    async fn start_with(storage: Storage, log_bytes_max: u64) -> Self {
+    pub async fn start_with(storage: Storage, log_bytes_max: u64) -> Self {
         Self::start_at(storage, log_bytes_max, Arc::new(SystemClock)).await
     }
 
@@ -37,8 +37,7 @@ impl Node {
         let config = ConsensusConfig {
             node: NodeName::parse("n1").unwrap(),
             raft_multiplier: 1,
-            log_bytes_max,
-            log_records_kept: 10,
+            log_budget: log_budget(log_bytes_max),
             clock,
         };
         let consensus = Consensus::open(
@@ -81,6 +80,10 @@ impl Node {
         let closed = tokio::task::spawn_blocking(move || storage.close(WAIT_MAX));
         assert!(closed.await.unwrap(), "the data dir is closed");
     }
+}
+
+fn log_budget(bytes_max: u64) -> LogBudget {
+    LogBudget { bytes_max, bytes_ceiling: bytes_max, records_kept: 1_000 }
 }
 
 pub fn data_dir(path: &Path) -> DataDirConfig {
@@ -228,8 +231,7 @@ async fn a_node_outside_a_cluster_refuses_and_nothing_happened() {
     let config = ConsensusConfig {
         node: NodeName::parse("n1").unwrap(),
         raft_multiplier: 1,
-        log_bytes_max: 64 << 20,
-        log_records_kept: 10,
+        log_budget: log_budget(64 << 20),
         clock: Arc::new(SystemClock),
     };
     let Storage { log, snapshots, state, .. } = &storage;

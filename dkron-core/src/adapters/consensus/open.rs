@@ -1,25 +1,26 @@
 //! How a node begins to take part in the log: opens it, sees that log, state and snapshot belong
 //! together, and stands for election if it is alone.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::apply_thread::ApplyThread;
 use super::config::{ConsensusConfig, raft_config};
 use super::handle::{Consensus, EntryEvents};
 use super::leadership::{Leadership, follow, is_only_voter, rest_if_alone};
+use super::log_budget::{LogGrowth, keep_within_budget};
 use super::log_storage::LogStorage;
 use super::machine::{Machine, MachineOver};
 use super::network::Network;
 use super::proposer::Proposer;
 use super::queue::ProposalQueue;
 use super::raft_types::{PeerId, Raft};
-use super::state_machine::{SnapshotPolicy, StateMachine};
+use super::state_machine::StateMachine;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::time::Timestamp;
 use crate::ports::{LogStore, Replica, SnapshotStore};
@@ -50,15 +51,10 @@ impl Consensus {
         let progress = apply.progress();
         let live = apply.live();
         let stop = CancellationToken::new();
-        let policy = Arc::new(SnapshotPolicy {
-            log_bytes_max: config.log_bytes_max,
-            log_bytes: AtomicU64::new(log.bytes()?),
-            snapshot_bytes: AtomicU64::new(snapshots.current()?.map_or(0, |stored| stored.bytes)),
-            is_due: AtomicBool::new(false),
-            due: Notify::new(),
-            stop: stop.clone(),
-        });
-        let state_machine = StateMachine::new(apply, machine, snapshots, Arc::clone(&policy));
+        let snapshot_bytes = snapshots.current()?.map_or(0, |stored| stored.bytes);
+        let growth = LogGrowth::new(config.log_budget, log.bytes()?, snapshot_bytes, stop.clone());
+        let growth = Arc::new(growth);
+        let state_machine = StateMachine::new(apply, machine, snapshots, Arc::clone(&growth));
 
         let node = PeerId::of(&config.node);
         let raft = Raft::build(node.clone(), raft_config, Network, storage, state_machine)
@@ -83,7 +79,7 @@ impl Consensus {
             tokio::spawn(follow(raft.server_metrics(), progress.clone(), leadership_sender)),
             tokio::spawn(proposer.run(proposals)),
             tokio::spawn(rest_if_alone(raft.clone(), node.clone())),
-            tokio::spawn(ask_for_snapshots(raft.clone(), policy)),
+            tokio::spawn(keep_within_budget(raft.clone(), Arc::clone(&log), growth)),
         ];
         let consensus = Self {
             raft,
@@ -113,18 +109,6 @@ impl Consensus {
             })?;
         }
         Ok(())
-    }
-}
-
-/// Asks openraft for a snapshot when one is due.
-///
-/// *Owner*: the node's runtime. *Inputs*: one notice. *Ends* when openraft has ended.
-async fn ask_for_snapshots(raft: Raft, policy: Arc<SnapshotPolicy>) {
-    loop {
-        policy.due.notified().await;
-        if raft.trigger().snapshot().await.is_err() {
-            return;
-        }
     }
 }
 

@@ -2,16 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::apply_thread::ApplyThread;
+use super::log_budget::{LogGrowth, blocking};
 use super::log_storage::to_io;
 use super::machine::{AppliedState, Machine, snapshot_membership};
 use super::raft_types::{
@@ -28,47 +26,12 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 /// The longest wait between two tries.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// When the next snapshot is due: by how much the log has grown since the last one.
-pub struct SnapshotPolicy {
-    /// Bytes of log after which a snapshot is due, if the last one was smaller.
-    pub log_bytes_max: u64,
-    /// Bytes of log since the last snapshot.
-    pub log_bytes: AtomicU64,
-    /// How large the last snapshot is: the log may grow as large, for writing a snapshot costs as
-    /// much.
-    pub snapshot_bytes: AtomicU64,
-    /// Set from when one is due until it is written.
-    pub is_due: AtomicBool,
-    /// Wakes whoever asks openraft for one.
-    pub due: Notify,
-    /// Fires when the node stops: a snapshot under way is given up.
-    pub stop: CancellationToken,
-}
-
-impl SnapshotPolicy {
-    /// Counts what was applied.
-    fn add(&self, bytes: u64) {
-        let total = self.log_bytes.fetch_add(bytes, Ordering::AcqRel).saturating_add(bytes);
-        let bound = self.log_bytes_max.max(self.snapshot_bytes.load(Ordering::Acquire));
-        if total >= bound && !self.is_due.swap(true, Ordering::AcqRel) {
-            self.due.notify_one();
-        }
-    }
-
-    /// Notes that a snapshot was written.
-    fn written(&self, bytes: u64) {
-        self.snapshot_bytes.store(bytes, Ordering::Release);
-        self.log_bytes.store(0, Ordering::Release);
-        self.is_due.store(false, Ordering::Release);
-    }
-}
-
 /// The state machine, as openraft drives it.
 pub struct StateMachine {
     apply: ApplyThread,
     machine: Arc<dyn Machine>,
     snapshots: Arc<dyn SnapshotStore>,
-    policy: Arc<SnapshotPolicy>,
+    growth: Arc<LogGrowth>,
 }
 
 impl StateMachine {
@@ -77,9 +40,9 @@ impl StateMachine {
         apply: ApplyThread,
         machine: Arc<dyn Machine>,
         snapshots: Arc<dyn SnapshotStore>,
-        policy: Arc<SnapshotPolicy>,
+        growth: Arc<LogGrowth>,
     ) -> Self {
-        Self { apply, machine, snapshots, policy }
+        Self { apply, machine, snapshots, growth }
     }
 }
 
@@ -110,7 +73,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 responder.send(answer);
             }
         }
-        self.policy.add(bytes);
+        self.growth.add(bytes);
         Ok(())
     }
 
@@ -118,7 +81,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         SnapshotBuilder {
             machine: Arc::clone(&self.machine),
             snapshots: Arc::clone(&self.snapshots),
-            policy: Arc::clone(&self.policy),
+            growth: Arc::clone(&self.growth),
         }
     }
 
@@ -143,7 +106,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
         let (machine, snapshots) = (Arc::clone(&self.machine), Arc::clone(&self.snapshots));
-        let stop = self.policy.stop.clone();
+        let stop = self.growth.stop().clone();
         let current = move || {
             if snapshots.is_made_on_demand() && !machine.write_snapshot(&*snapshots, &stop)? {
                 return Ok(None);
@@ -169,7 +132,7 @@ fn store_snapshot(snapshots: &dyn SnapshotStore, snapshot: StoredSnapshot) -> Re
 pub struct SnapshotBuilder {
     machine: Arc<dyn Machine>,
     snapshots: Arc<dyn SnapshotStore>,
-    policy: Arc<SnapshotPolicy>,
+    growth: Arc<LogGrowth>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
@@ -181,14 +144,23 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     /// A state that cannot be read is one: the log would grow for ever, while the next start can
     /// make the state anew from the last snapshot and that log.
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let counted = self.growth.counted();
+        let snapshot = self.build().await?;
+        let covered = snapshot.meta.last_log_id.as_ref().map(to_position);
+        self.growth.written(covered, snapshot.snapshot.bytes, counted);
+        Ok(snapshot)
+    }
+}
+
+impl SnapshotBuilder {
+    async fn build(&self) -> Result<Snapshot, io::Error> {
         if self.snapshots.is_made_on_demand() {
-            self.policy.written(0);
             return Ok(head_of_snapshot(self.machine.applied().map_err(to_io)?));
         }
         let mut wait = RETRY_MIN;
         loop {
             let (machine, snapshots) = (Arc::clone(&self.machine), Arc::clone(&self.snapshots));
-            let stop = self.policy.stop.clone();
+            let stop = self.growth.stop().clone();
             let written = blocking(move || machine.write_snapshot(&*snapshots, &stop)).await;
             let error = match written {
                 Ok(true) => break,
@@ -198,15 +170,13 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
                 Err(error) => return Err(to_io(error)),
             };
             tracing::error!(error = error.report(), "cannot write a snapshot: the log grows");
-            if self.policy.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            if self.growth.stop().run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return Err(to_io(error));
             }
             wait = (wait * 2).min(RETRY_MAX);
         }
         let snapshot = current_snapshot(&*self.snapshots).map_err(to_io)?;
-        let snapshot = snapshot.ok_or_else(|| io::Error::other("the snapshot has vanished"))?;
-        self.policy.written(snapshot.snapshot.bytes);
-        Ok(snapshot)
+        snapshot.ok_or_else(|| io::Error::other("the snapshot has vanished"))
     }
 }
 
@@ -241,19 +211,6 @@ fn current_snapshot(snapshots: &dyn SnapshotStore) -> Result<Option<Snapshot>, E
     let last_membership = snapshot_membership(&snapshot)?;
     let meta = SnapshotMeta { last_log_id: Some(to_log_id(snapshot.position)), last_membership };
     Ok(Some(Snapshot { meta, snapshot }))
-}
-
-/// Runs what blocks for long on a thread for such things.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => {
-            let message = "a thread of the snapshot has ended early";
-            Err(Error::new(ErrorKind::Internal, message).with_source(error))
-        }
-    }
 }
 
 fn entry_bytes(entry: &RaftEntry) -> u64 {

@@ -3,6 +3,9 @@
 use std::io::Write;
 use std::sync::Mutex;
 
+use tokio_util::sync::CancellationToken;
+
+use super::super::log_budget::LogBudget;
 use super::super::machine::AppliedEntry;
 use super::*;
 
@@ -50,18 +53,12 @@ impl SnapshotStore for Disk {
 /// Builds a snapshot of a state that fails like this, last first; returns what is left of that.
 async fn build(failures: Vec<Error>) -> (Result<Snapshot, io::Error>, usize) {
     let machine = Arc::new(Failing { failures: Mutex::new(failures) });
-    let policy = SnapshotPolicy {
-        log_bytes_max: 1,
-        log_bytes: AtomicU64::new(0),
-        snapshot_bytes: AtomicU64::new(0),
-        is_due: AtomicBool::new(true),
-        due: Notify::new(),
-        stop: CancellationToken::new(),
-    };
+    let budget = LogBudget { bytes_max: 1, bytes_ceiling: 1, records_kept: 0 };
+    let growth = LogGrowth::new(budget, 0, 0, CancellationToken::new());
     let mut builder = SnapshotBuilder {
         machine: Arc::clone(&machine) as Arc<_>,
         snapshots: Arc::new(Disk),
-        policy: Arc::new(policy),
+        growth: Arc::new(growth),
     };
     let built = builder.build_snapshot().await;
     let left = machine.failures.lock().unwrap().len();

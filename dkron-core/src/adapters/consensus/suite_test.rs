@@ -1,20 +1,20 @@
 //! openraft's own suite for logs and state machines, over both kinds of storage.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use tempfile::TempDir;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::apply_thread::ApplyThread;
 use super::handle::EntryEvents;
+use super::log_budget::{LogBudget, LogGrowth};
 use super::log_storage::LogStorage;
 use super::machine::{Machine, MachineOver};
 use super::raft_types::TypeConfig;
-use super::state_machine::{SnapshotPolicy, StateMachine};
+use super::state_machine::StateMachine;
 use crate::adapters::storage::{DataDirConfig, Storage};
 use crate::kernel::model::NodeName;
 
@@ -46,16 +46,10 @@ impl StoreBuilder<TypeConfig, LogStorage, StateMachine, Guard> for Builder {
         let machine: Arc<dyn Machine> = Arc::new(MachineOver { state: storage.state });
         let (sender, applied) = mpsc::channel(1 << 10);
         let apply = ApplyThread::start(Arc::clone(&machine), Arc::clone(log.tail()), sender);
-        let policy = SnapshotPolicy {
-            log_bytes_max: u64::MAX,
-            log_bytes: AtomicU64::new(0),
-            snapshot_bytes: AtomicU64::new(0),
-            is_due: AtomicBool::new(false),
-            due: Notify::new(),
-            stop: CancellationToken::new(),
-        };
+        let budget = LogBudget { bytes_max: u64::MAX, bytes_ceiling: u64::MAX, records_kept: 0 };
+        let growth = LogGrowth::new(budget, 0, 0, CancellationToken::new());
         let state_machine =
-            StateMachine::new(apply.unwrap(), machine, storage.snapshots, Arc::new(policy));
+            StateMachine::new(apply.unwrap(), machine, storage.snapshots, Arc::new(growth));
         Ok((Guard { _dir: dir, _applied: applied }, log, state_machine))
     }
 }

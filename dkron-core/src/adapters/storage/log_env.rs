@@ -14,11 +14,13 @@ use std::sync::Arc;
 
 use heed::{RoTxn, WithoutTls};
 
-use super::crc32::verified;
+use super::crc32::{CHECKSUM_BYTES, verified};
 use super::data_dir::DataDir;
 use super::env::{ByteTable, EnvConfig, OpenEnv};
 use super::log_batch::LogBatch;
-use super::log_format::{COMMITTED, PURGED, RECORD_VERSION, VOTE, decode_position};
+use super::log_format::{
+    COMMITTED, PURGED, RECORD_HEADER_BYTES, RECORD_VERSION, VOTE, decode_position,
+};
 use super::page_walk::PageCheck;
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogBounds, LogPosition, LogRecord};
@@ -109,6 +111,26 @@ impl LogEnv {
         Ok(records)
     }
 
+    /// Walks back over sizes; see [`LogStore::oldest_within`](crate::ports::LogStore).
+    pub fn oldest_within(&self, last: u64, count_max: u64, bytes_max: u64) -> Result<u64, Error> {
+        let txn = self.read_txn()?;
+        let key = last.to_be_bytes();
+        let range = (Bound::Unbounded, Bound::Included(&key[..]));
+        let found =
+            self.records().rev_range(&txn, &range).map_err(|error| self.failed("read", error))?;
+        let mut oldest = last.saturating_add(1);
+        let mut bytes = 0;
+        for record in found.take(usize::try_from(count_max).unwrap_or(usize::MAX)) {
+            let (key, stored) = record.map_err(|error| self.failed("read", error))?;
+            bytes += stored.len().saturating_sub(RECORD_HEADER_BYTES + CHECKSUM_BYTES) as u64;
+            if bytes > bytes_max {
+                break;
+            }
+            oldest = self.index_of(key)?;
+        }
+        Ok(oldest)
+    }
+
     /// Returns the vote.
     pub fn vote(&self) -> Result<Option<Vec<u8>>, Error> {
         self.mark(&self.read_txn()?, VOTE)
@@ -174,13 +196,18 @@ impl LogEnv {
             self.damaged(format!("record \"{}\" does not match its checksum", key.escape_ascii()))
         };
         let value = verified(key, stored).ok_or_else(damaged)?;
-        let index = u64::from_be_bytes(key.try_into().map_err(|_| damaged())?);
+        let index = self.index_of(key)?;
         let ([version, kind], rest) = value.split_first_chunk().ok_or_else(damaged)?;
         if *version != RECORD_VERSION {
             return Err(self.damaged(format!("record {index} has the unknown version {version}")));
         }
         let (term, body) = rest.split_first_chunk().ok_or_else(damaged)?;
         Ok((LogPosition { term: u64::from_le_bytes(*term), index }, *kind, body))
+    }
+
+    fn index_of(&self, key: &[u8]) -> Result<u64, Error> {
+        let damaged = |_| self.damaged(format!("\"{}\" is no index", key.escape_ascii()));
+        key.try_into().map(u64::from_be_bytes).map_err(damaged)
     }
 
     fn purged(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<Option<LogPosition>, Error> {

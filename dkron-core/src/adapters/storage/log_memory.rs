@@ -81,6 +81,22 @@ impl LogStore for MemoryLog {
         Ok(records)
     }
 
+    fn oldest_within(&self, last: u64, count_max: u64, bytes_max: u64) -> Result<u64, Error> {
+        self.health.check_process()?;
+        let contents = self.contents();
+        let newest = contents.records.range(..=last).rev();
+        let mut oldest = last.saturating_add(1);
+        let mut bytes = 0;
+        for (index, record) in newest.take(usize::try_from(count_max).unwrap_or(usize::MAX)) {
+            bytes += record.body.len() as u64;
+            if bytes > bytes_max {
+                break;
+            }
+            oldest = *index;
+        }
+        Ok(oldest)
+    }
+
     fn vote(&self) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.contents().vote.clone())
     }

@@ -109,6 +109,11 @@ impl LogStore for LmdbLog {
         self.env.read(first, end, bytes_max)
     }
 
+    fn oldest_within(&self, last: u64, count_max: u64, bytes_max: u64) -> Result<u64, Error> {
+        self.health.check_process()?;
+        self.env.oldest_within(last, count_max, bytes_max)
+    }
+
     fn vote(&self) -> Result<Option<Vec<u8>>, Error> {
         self.env.vote()
     }

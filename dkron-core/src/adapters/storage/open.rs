@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::thread::Builder;
 use std::time::Duration;
 
 use super::data_dir::{DataDir, DataDirConfig};
@@ -111,30 +112,45 @@ impl Storage {
     }
 }
 
-/// How large the log may become in memory, where it takes as much of it.
+/// By how much the log grows in memory before it is cut; it takes a quarter more at the most.
 const LOG_BYTES_IN_MEMORY_MAX: u64 = 16 << 20;
-/// How large the log may become on disk: it is read from end to end at each start.
+/// By how much it grows on a disk before a snapshot lets it be cut, unless the last snapshot was
+/// larger: all of it is read at each start.
 const LOG_BYTES_ON_DISK_MAX: u64 = 64 << 20;
-/// How large it may become on the smallest disk.
+/// By how much it grows on the smallest disk.
 const LOG_BYTES_ON_DISK_MIN: u64 = 1 << 20;
-/// On a small disk, this fraction of it.
+/// It never grows by more than this fraction of the disk. As records take whole pages, it may use
+/// up to three times that; with the reserve, a quarter of a small disk is spoken for. The rest has
+/// to hold the state and two snapshots of it, so that a state of up to a quarter of the disk fits.
 const LOG_DISK_DIVISOR: u64 = 16;
 
 impl Storage {
-    /// Returns how large the log should become before a snapshot lets it be cut.
+    /// Returns by how much the log should grow before a snapshot lets it be cut, in bytes.
     pub fn log_bytes_max(&self) -> u64 {
+        self.log_bytes_ceiling().min(match self.data_dir {
+            Some(_) => LOG_BYTES_ON_DISK_MAX,
+            None => LOG_BYTES_IN_MEMORY_MAX,
+        })
+    }
+
+    /// Returns by how much it may grow where snapshots are large, in bytes.
+    pub fn log_bytes_ceiling(&self) -> u64 {
         let Some(data_dir) = &self.data_dir else { return LOG_BYTES_IN_MEMORY_MAX };
         let disk = disk_bytes(data_dir.path()).unwrap_or(u64::MAX);
-        (disk / LOG_DISK_DIVISOR).clamp(LOG_BYTES_ON_DISK_MIN, LOG_BYTES_ON_DISK_MAX)
+        (disk / LOG_DISK_DIVISOR).max(LOG_BYTES_ON_DISK_MIN)
     }
 
     /// Closes everything; returns whether that is done within `limit`, so that the data dir can be
-    /// opened again. Blocks. Whoever else holds a part of it has to drop that.
+    /// opened again. Blocks, but no longer than that: a disk that hangs holds up only a thread of
+    /// this, which is left to itself. Whoever else holds a part of the storage has to drop it.
     pub fn close(self, limit: Duration) -> bool {
         self.health.close();
-        let closed = self.data_dir.as_ref().map(|data_dir| data_dir.closed());
-        drop(self);
-        closed.is_none_or(|closed| closed.wait(limit))
+        let Some(data_dir) = &self.data_dir else { return true };
+        let closed = data_dir.closed();
+        // Waits for the writer of the log, and for readers of the state. If there is no thread to
+        // be had, this one has to.
+        drop(Builder::new().name("dkron-close".to_owned()).spawn(move || drop(self)));
+        closed.wait(limit)
     }
 }
 
