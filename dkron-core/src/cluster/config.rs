@@ -88,6 +88,8 @@ impl Config {
     }
 
     /// Keeps log and state in `path`, relative to the working directory.
+    ///
+    /// Its disk should have four times the size of the state: snapshots and the log take the rest.
     #[must_use]
     pub fn data_dir(mut self, path: impl AsRef<Path>) -> Self {
         self.data = DataLocation::Dir(path.as_ref().to_owned());
@@ -185,7 +187,7 @@ impl Config {
 
     /// Sets how long a shutdown waits for running jobs before it ends them. Default 10 s.
     ///
-    /// Ending them, and everything else, takes well under a second as a rule, and at most 20 s
+    /// Ending them, and everything else, takes well under a second as a rule, and at most 23 s
     /// more.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {

@@ -4,18 +4,28 @@
 //!
 //! Beside the patience with running executions there are bounds for what should take no time:
 //! [`IDLE_WAIT_MAX`], [`CANCEL_GRACE`](limits::CANCEL_GRACE) and [`REPORTS_WAIT_MAX`] if executions
-//! outlast that patience, [`PROPOSALS_WAIT_MAX`], [`KEEP_WAIT_MAX`], the wait of `gate` for calls
-//! under way, [`RUNTIME_WAIT_MAX`] and [`CLOSE_WAIT_MAX`]: 20 seconds in all, should every one of
-//! them be used up.
+//! outlast that patience, [`PROPOSALS_WAIT_MAX`], [`SHUTDOWN_RAFT_MAX`], [`KEEP_WAIT_MAX`], the
+//! wait of `gate` for calls under way, [`ENGINE_WAIT_MAX`], [`RUNTIME_WAIT_MAX`] twice,
+//! [`CLOSE_WAIT_MAX`], and [`STALL_WAIT_MAX`] twice: [`END_MAX`] in all, should every one of them
+//! be used up. They hold on a disk that hangs, too: no thread that may wait for it is waited for
+//! without a bound.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::gate::CALLS_WAIT_MAX;
 use super::node::Node;
-use super::owned::NodeRuntime;
+use super::owned::{NodeRuntime, STALL_WAIT_MAX, tell};
+use crate::adapters::consensus::SHUTDOWN_RAFT_MAX;
 use crate::driver::EngineNews;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
+
+/// How long an end takes at most, beside the patience with running executions.
+const END_MAX: Duration = Duration::from_secs(23);
+
+/// How long an end waits for the engine.
+const ENGINE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How long an end waits for what blocks on the threads of the runs, and then of the node.
 pub(super) const RUNTIME_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -29,21 +39,47 @@ const IDLE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a shutdown waits for the reports of runs that it has ended.
 const REPORTS_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// How long a shutdown waits for proposals that are under way; the log's own end takes two seconds
-/// more at the most.
+/// How long a shutdown waits for proposals that are under way; the log's own end takes
+/// [`SHUTDOWN_RAFT_MAX`] more at the most.
 pub(super) const PROPOSALS_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How long a shutdown waits until results that are not acknowledged are in the outbox.
 const KEEP_WAIT_MAX: Duration = Duration::from_secs(4);
 
+// What the documentation says is what they add up to.
+const _: () = {
+    let waits = [
+        IDLE_WAIT_MAX,
+        limits::CANCEL_GRACE,
+        REPORTS_WAIT_MAX,
+        STALL_WAIT_MAX,
+        PROPOSALS_WAIT_MAX,
+        SHUTDOWN_RAFT_MAX,
+        KEEP_WAIT_MAX,
+        STALL_WAIT_MAX,
+        CALLS_WAIT_MAX,
+        ENGINE_WAIT_MAX,
+        RUNTIME_WAIT_MAX,
+        RUNTIME_WAIT_MAX,
+        CLOSE_WAIT_MAX,
+    ];
+    let (mut sum_ms, mut rest) = (0, waits.as_slice());
+    while let Some((wait, others)) = rest.split_first() {
+        sum_ms += wait.as_millis();
+        rest = others;
+    }
+    assert!(sum_ms == END_MAX.as_millis());
+};
+
 impl Node {
     /// Claims nothing more, and waits for running executions: `patience`, then ends them.
     pub(super) fn drain(&self, patience: Duration) -> Result<(), Error> {
         let (sender, idle) = tokio::sync::oneshot::channel();
-        // Fails only if the engine has stopped; then nothing is under way.
-        let _ = self.news.send(EngineNews::Drain(sender));
+        tell(&self.news, EngineNews::Drain(sender));
         let runs = Arc::clone(&self.runs);
-        self.runtime.wait(async move {
+        let limit = IDLE_WAIT_MAX + limits::CANCEL_GRACE + REPORTS_WAIT_MAX;
+        self.runtime.wait_within(patience.saturating_add(limit), async move {
+            // Fails only if the engine has stopped; then nothing is under way.
             let _ = tokio::time::timeout(IDLE_WAIT_MAX, idle).await;
             if tokio::time::timeout(patience, runs.drained()).await.is_ok() {
                 return;
@@ -62,7 +98,8 @@ impl Node {
     /// error; results that are not acknowledged are in the outbox; and whoever waits is told.
     pub(super) fn stop(&self) -> Result<(), Error> {
         let (consensus, courier) = (Arc::clone(&self.consensus), Arc::clone(&self.courier));
-        let kept = self.runtime.wait(async move {
+        let limit = PROPOSALS_WAIT_MAX + SHUTDOWN_RAFT_MAX + KEEP_WAIT_MAX;
+        let kept = self.runtime.wait_within(limit, async move {
             consensus.shutdown(PROPOSALS_WAIT_MAX).await;
             tokio::time::timeout(KEEP_WAIT_MAX, courier.close()).await.unwrap_or_else(|_| {
                 let text = "results that are not handed in could not be kept in time";
@@ -76,9 +113,9 @@ impl Node {
     /// Ends the threads and closes the data directory.
     pub(super) fn end(self) -> Result<(), Error> {
         let Self { runtime, workers, starters, storage, consensus, engine, .. } = self;
-        let ended = engine.join();
+        let ended = engine.join(ENGINE_WAIT_MAX);
         NodeRuntime::end_all([starters, workers], RUNTIME_WAIT_MAX);
-        runtime.end(RUNTIME_WAIT_MAX);
+        NodeRuntime::end_all([runtime], RUNTIME_WAIT_MAX);
         // Holds a part of the storage; the other parts went with the engine and the runtime.
         drop(consensus);
         if storage.close(CLOSE_WAIT_MAX) {

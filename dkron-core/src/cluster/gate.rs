@@ -13,7 +13,7 @@ use crate::kernel::model::NodeName;
 /// How long a shutdown waits for calls that are under way.
 ///
 /// Whatever they wait for has been told that it is over.
-const CALLS_WAIT_MAX: Duration = Duration::from_secs(2);
+pub(super) const CALLS_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The way to a node.
 pub(super) struct Gate {

@@ -202,7 +202,7 @@ impl Cluster {
         fatal.told().await
     }
 
-    /// Stops the node in good order, within [`Config::shutdown_timeout`] plus 20 seconds; without
+    /// Stops the node in good order, within [`Config::shutdown_timeout`] plus 23 seconds; without
     /// deaf handlers and broken disks, plus well under one.
     ///
     /// Claims nothing more, waits for running executions up to the timeout, then ends them; hands

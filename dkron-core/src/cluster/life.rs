@@ -14,7 +14,7 @@ use super::assembly::{RunPlaces, engine, open_log, open_storage, start_courier, 
 use super::ending::{CLOSE_WAIT_MAX, PROPOSALS_WAIT_MAX, RUNTIME_WAIT_MAX};
 use super::node::Node;
 use super::office::{Office, OfficeState};
-use super::owned::{EngineThread, Fatal, NodeStorage};
+use super::owned::{EngineThread, Fatal, NodeRuntime, NodeStorage};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::consensus::{Consensus, EntryEvents};
 use crate::adapters::entropy::SystemEntropy;
@@ -49,7 +49,7 @@ impl Node {
         let (consensus, has_formed) = match log {
             Ok(opened) => opened,
             Err(error) => {
-                runtime.end(RUNTIME_WAIT_MAX);
+                NodeRuntime::end_all([runtime], RUNTIME_WAIT_MAX);
                 storage.close(CLOSE_WAIT_MAX);
                 return Err(error);
             }

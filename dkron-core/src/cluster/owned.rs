@@ -7,8 +7,8 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -58,22 +58,39 @@ impl NodeRuntime {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
+        self.begin(work).recv().map_err(|_| task_panicked())
+    }
+
+    /// As [`NodeRuntime::wait`], but for work that is to be done within `limit` and a moment: where
+    /// the threads of the runtime hang, it is not waited for any longer.
+    pub(super) fn wait_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let limit = limit.saturating_add(STALL_WAIT_MAX);
+        self.begin(work).recv_timeout(limit).map_err(|error| match error {
+            RecvTimeoutError::Disconnected => task_panicked(),
+            RecvTimeoutError::Timeout => {
+                let text = "the threads of the node hang, perhaps on its disk";
+                Error::new(ErrorKind::DeadlineExceeded, text)
+            }
+        })
+    }
+
+    fn begin<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Receiver<T> {
         let (sender, receiver) = sync_channel(1);
         self.spawn(async move {
             // Fails only if the waiting thread is gone.
             let _ = sender.send(work.await);
         });
-        receiver.recv().map_err(|_| {
-            Error::new(ErrorKind::Internal, "a task of the node panicked; please report it")
-        })
+        receiver
     }
 
-    /// Ends it, and waits at most `limit` for what blocks on its threads.
-    pub(super) fn end(self, limit: Duration) {
-        Self::end_all([self], limit);
-    }
-
-    /// Ends several, and waits at most `limit` for what blocks on the threads of all of them.
+    /// Ends runtimes, and waits at most `limit` for what blocks on the threads of all of them.
     pub(super) fn end_all<const COUNT: usize>(runtimes: [Self; COUNT], limit: Duration) {
         // Waiting is not allowed on a thread of another runtime.
         let ending = Builder::new().name("dkron-stop".to_owned()).spawn(move || {
@@ -89,6 +106,14 @@ impl NodeRuntime {
             let _ = thread.join();
         }
     }
+}
+
+/// How much longer than its own bounds say a wait for work on a runtime may take, before the
+/// threads of the runtime are taken to hang.
+pub(super) const STALL_WAIT_MAX: Duration = Duration::from_millis(500);
+
+fn task_panicked() -> Error {
+    Error::new(ErrorKind::Internal, "a task of the node panicked; please report it")
 }
 
 impl Deref for NodeRuntime {
@@ -167,7 +192,9 @@ impl Fatal {
 
 /// The thread that decides; it is told to stop when this is dropped.
 pub(super) struct EngineThread {
-    thread: Option<JoinHandle<Result<(), Error>>>,
+    thread: Option<JoinHandle<()>>,
+    /// How it ended.
+    end: Mutex<Receiver<Result<(), Error>>>,
     news: NewsSender,
 }
 
@@ -180,6 +207,7 @@ impl EngineThread {
         work: impl FnOnce() -> Result<(), Error> + Send + 'static,
         ended: impl FnOnce() + Send + 'static,
     ) -> Result<Self, Error> {
+        let (told, end) = sync_channel(1);
         let run = move || {
             // What a panic left half done is not looked at again: the thread ends.
             let end = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
@@ -190,30 +218,53 @@ impl EngineThread {
                 fatal.set(format!("nothing is scheduled any more: {}", error.report()));
             }
             ended();
-            end
+            // Fails only if nobody waits.
+            let _ = told.send(end);
         };
         let thread =
             Builder::new().name("dkron-engine".to_owned()).spawn(run).map_err(|error| {
                 let text = "start thread \"dkron-engine\"";
                 Error::new(ErrorKind::Unavailable, text).with_source(error)
             })?;
-        Ok(Self { thread: Some(thread), news })
+        Ok(Self { thread: Some(thread), end: Mutex::new(end), news })
     }
 
-    /// Waits for its end, and returns how it ended.
-    pub(super) fn join(mut self) -> Result<(), Error> {
+    /// Waits for its end, and returns how it ended. After `limit` it is left to itself.
+    pub(super) fn join(mut self, limit: Duration) -> Result<(), Error> {
         self.stop();
-        self.thread.take().map_or(Ok(()), |thread| {
-            thread.join().unwrap_or_else(|_| {
+        let thread = self.thread.take();
+        let end = self.end.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match end.recv_timeout(limit) {
+            Ok(end) => {
+                // Tells nothing that is not told.
+                thread.map(JoinHandle::join);
+                end
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let text = "the engine does not end: it hangs, perhaps on the disk of the node";
+                Err(Error::new(ErrorKind::DeadlineExceeded, text))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
                 Err(Error::new(ErrorKind::Internal, "the engine panicked; please report it"))
-            })
-        })
+            }
+        }
     }
 
-    /// Tells it to stop.
+    /// Tells it to stop. Never blocks.
     pub(super) fn stop(&self) {
-        // Waits only while the engine is behind; fails only after it has stopped.
-        let _ = self.news.send(EngineNews::Stop);
+        tell(&self.news, EngineNews::Stop);
+    }
+}
+
+/// Brings news to an engine that may hang: never blocks. While it is behind, a thread waits for it.
+pub(super) fn tell(engine: &NewsSender, news: EngineNews) {
+    // Fails otherwise only after the engine has stopped, and then nobody needs to know.
+    if let Err(TrySendError::Full(waiting)) = engine.try_send(news) {
+        let engine = engine.clone();
+        let send = move || drop(engine.send(waiting));
+        if Builder::new().name("dkron-news".to_owned()).spawn(send).is_err() {
+            tracing::error!("cannot start a thread to tell the engine, which is behind");
+        }
     }
 }
 
@@ -236,7 +287,7 @@ mod tests {
         let tell = over.clone();
         let engine =
             EngineThread::start(news, Arc::clone(&fatal), work, move || tell.cancel()).unwrap();
-        let _ = engine.join();
+        let _ = engine.join(Duration::from_secs(20));
         assert!(over.is_cancelled(), "whoever waits is told");
         assert_eq!(fatal.get().is_some(), fatal.told.is_cancelled());
         fatal.get().map(str::to_owned)
@@ -285,5 +336,40 @@ mod tests {
             drop(open);
             begun.recv_timeout(bound).unwrap();
         }
+    }
+
+    #[test]
+    fn an_engine_that_hangs_is_not_waited_for_though_its_news_are_not_read() {
+        let (news, incoming) = sync_channel(1);
+        let (go_on, wait) = sync_channel::<()>(0);
+        let hangs = move || {
+            let _ = wait.recv();
+            drop(incoming);
+            Ok(())
+        };
+        let over = CancellationToken::new();
+        let tell_over = over.clone();
+        let engine = EngineThread::start(news.clone(), Arc::default(), hangs, move || {
+            tell_over.cancel();
+        });
+        news.send(EngineNews::Following).unwrap();
+
+        let ended = engine.unwrap().join(Duration::from_millis(1)).unwrap_err();
+
+        assert_eq!(ended.kind(), ErrorKind::DeadlineExceeded);
+        assert!(!over.is_cancelled());
+        drop(go_on);
+    }
+
+    #[tokio::test]
+    async fn a_runtime_whose_threads_hang_is_not_waited_for() {
+        let runtime = NodeRuntime::start(1, 1, "test").unwrap();
+        let (go_on, wait) = sync_channel::<()>(0);
+        runtime.spawn(async move { wait.recv() });
+
+        let waited = runtime.wait_within(Duration::ZERO, async {}).unwrap_err();
+
+        assert_eq!(waited.kind(), ErrorKind::DeadlineExceeded);
+        drop(go_on);
     }
 }

@@ -195,8 +195,8 @@ impl Consensus {
 
 /// How often a node that stops looks whether its proposals are answered.
 const SHUTDOWN_LOOK_PERIOD: Duration = Duration::from_millis(2);
-/// How long a node that stops waits for openraft.
-const SHUTDOWN_RAFT_MAX: Duration = Duration::from_secs(2);
+/// How long a node that stops waits for openraft, after its proposals.
+pub(crate) const SHUTDOWN_RAFT_MAX: Duration = Duration::from_secs(2);
 
 impl Log for Consensus {
     fn propose(&self, commands: Vec<Envelope>) -> LogFuture {

@@ -45,7 +45,7 @@ mod weight;
 
 pub(crate) use apply_thread::ApplyProgress;
 pub(crate) use config::ConsensusConfig;
-pub(crate) use handle::{Consensus, EntryEvents};
+pub(crate) use handle::{Consensus, EntryEvents, SHUTDOWN_RAFT_MAX};
 pub(crate) use leadership::Leadership;
 pub(crate) use log_budget::LogBudget;
 pub(crate) use weight::weight_of_job;
