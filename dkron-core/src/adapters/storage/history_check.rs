@@ -7,8 +7,8 @@
 //! # Invariants
 //!
 //! * LMDB is asked for nothing of a table of [`HISTORY`] before all pages of these were checked.
-//! * Damage ends the node: nobody gets past [`HistoryCheck::wait`] any more. The file that makes the
-//!   next start check everything at once is there before anybody hears of it.
+//! * Damage ends the node: nobody gets past [`HistoryCheck::wait`] any more. The file that makes
+//!   the next start check everything at once is there before anybody hears of it.
 
 use std::fs::File;
 use std::io;
