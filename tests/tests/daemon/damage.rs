@@ -351,6 +351,46 @@ fn a_damaged_output_is_an_error_and_the_next_start_mends_it() {
     assert!(!daemon.terminate(BOUND).log.contains("panic"));
 }
 
+/// *Method*: outputs of noise make the state large enough that its history is checked behind the
+/// start; then a short output is damaged, which lies among the records of its tree.
+#[test]
+fn a_damaged_long_history_ends_the_daemon_and_the_next_start_mends_it() {
+    const LONG_OUTPUTS: usize = 80;
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path());
+    let mut http = daemon.http();
+    let mut run = |name: &str, command: &str, runs: usize| {
+        let job = json!({"name": name, "schedule": "@manually", "executor": "shell",
+                         "executor_config": {"shell": "true", "command": command}});
+        assert_eq!(http.post("/v1/jobs", job.to_string()).unwrap().status, 201);
+        for _ in 0..runs {
+            assert_eq!(http.post(&format!("/v1/jobs/{name}"), "").unwrap().status, 200);
+        }
+        http.get(&format!("/v1/jobs/{name}/executions")).unwrap().json()
+    };
+    run("noise", "head -c 187000 /dev/urandom | base64 -w0", LONG_OUTPUTS);
+    let short = run("short", "head -c 600 /dev/urandom | base64 -w0", 1);
+    let path = format!("/v1/jobs/short/executions/{}", short[0]["id"].as_str().unwrap());
+    let whole = daemon.http().get(&path).unwrap().json();
+    drop(daemon.kill_9());
+    assert!(bytes_of(&folder.path().join(STATE)) > 16 << 20, "it is checked at once");
+
+    let text = &whole["output"].as_str().unwrap().as_bytes()[400..440];
+    flip_in_text(&folder.path().join(STATE), text);
+    let what = "a long history with a flipped bit";
+    let ended = match Daemon::at(folder.path()).try_start() {
+        Ok(daemon) => daemon.wait_for_end(BOUND),
+        // It was over before the first answer.
+        Err(ended) => ended,
+    };
+    check_refusal(&ended, folder.path(), what, STATE);
+
+    let daemon = Daemon::start(folder.path());
+    daemon.wait_for_log("made anew", BOUND);
+    assert_eq!(daemon.http().get(&path).unwrap().json(), whole);
+    assert!(!daemon.terminate(BOUND).log.contains("panic"));
+}
+
 #[test]
 fn a_damaged_snapshot_is_refused_only_if_it_is_needed() {
     on_a_small_disk(|disk| {
