@@ -44,7 +44,13 @@ use crate::kernel::model::NodeName;
 /// Methods that return at once read this node's own state: what was acknowledged here is seen, what
 /// others wrote follows within moments. They run on the caller's thread and may touch the disk, so
 /// a large page belongs on a thread that may block. What they return is held in memory whole: a
-/// limit of a million is a million entries. Beside its own errors each may fail with
+/// limit of a million is a million entries.
+///
+/// Reads of executions, outputs and skips belong there as well: after a start on a long history
+/// they wait until its pages were checked, which takes a part of a second for a million executions,
+/// and tens of seconds if they come from a slow disk.
+///
+/// Beside its own errors each may fail with
 ///
 /// * [`ErrorKind::Stopped`]: the node was shut down, or this is a forked child;
 /// * [`ErrorKind::Storage`]: the state cannot be read, or is damaged.
@@ -93,7 +99,8 @@ impl Cluster {
     /// * [`ErrorKind::DiskFull`]: the disk is full, or all but a reserve, so that nobody can lead.
     /// * [`ErrorKind::Unavailable`]: the system gives no randomness or no more threads; or there is
     ///   no leader within ten seconds, and the text says what was in the way, such as results of an
-    ///   earlier start that cannot be handed in, or processes of it that do not end.
+    ///   earlier start that cannot be handed in, or processes of it that do not end. The time that
+    ///   the check of a long history takes is not counted.
     /// * [`ErrorKind::Internal`]: a bug of ours.
     pub async fn start(config: Config) -> Result<Self, Error> {
         config.validate()?;

@@ -26,7 +26,8 @@ use crate::kernel::model::NodeName;
 use crate::kernel::time::Zone;
 use crate::ports::{Clock, Entropy};
 
-/// How long a start waits for a leader.
+/// How long a start waits for a leader, beside the time that the check of a long history takes:
+/// what was left to apply waits for that, and to begin anew would begin the check anew.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Entries that are applied and wait for the engine to hear of them.
@@ -37,6 +38,16 @@ impl Node {
     pub(super) fn start(config: Config) -> Result<Self, Error> {
         let (name, zone) = name_and_zone(&config)?;
         let storage = NodeStorage::new(open_storage(&config, &name)?);
+        Self::start_on(storage, config, name, zone)
+    }
+
+    /// Starts a node on a storage that is open.
+    fn start_on(
+        storage: NodeStorage,
+        config: Config,
+        name: NodeName,
+        zone: Zone,
+    ) -> Result<Self, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
         let instance = entropy.random_u64();
@@ -128,11 +139,9 @@ impl Node {
         self.runtime.spawn(end_together(consensus, health, fatal, self.news.clone()));
         self.runtime.spawn(bring_events(applied, self.news.clone()));
         self.runtime.spawn(office.follow(self.consensus.leadership()));
-        let mut ready = state.clone();
-        let led = self.runtime.wait(async move {
-            let ready = ready.wait_for(|state| state.is_ready);
-            matches!(tokio::time::timeout(LEADER_WAIT_MAX, ready).await, Ok(Ok(_)))
-        })?;
+        let (store, fatal) = (Arc::clone(&self.storage.state), Arc::clone(&self.fatal));
+        let is_excused = move || store.is_checking_history() && fatal.get().is_none();
+        let led = self.runtime.wait(is_led(state.clone(), is_excused))?;
         if led {
             return Ok(());
         }
@@ -150,6 +159,23 @@ impl Node {
     fn give_up(self) {
         if let Err(error) = self.stop().and_then(|()| self.end()) {
             tracing::warn!(error = error.report(), "a node that failed to start did not end well");
+        }
+    }
+}
+
+/// Waits until somebody leads; false if nobody does within [`LEADER_WAIT_MAX`], or the node ends. A
+/// wait that began while something excused it is not counted: there is another one behind it.
+async fn is_led(
+    mut state: watch::Receiver<OfficeState>,
+    is_excused: impl Fn() -> bool + Send,
+) -> bool {
+    loop {
+        let is_counted = !is_excused();
+        let ready = state.wait_for(|state| state.is_ready);
+        match tokio::time::timeout(LEADER_WAIT_MAX, ready).await {
+            Ok(led) => return led.is_ok(),
+            Err(_) if is_counted => return false,
+            Err(_) => tracing::info!("nobody leads yet: a long history is still being checked"),
         }
     }
 }

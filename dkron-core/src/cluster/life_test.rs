@@ -1,12 +1,13 @@
 //! What becomes of a node that cannot go on, or does not come to life.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::*;
 use crate::cluster::{Cluster, JobBuilder};
-use crate::kernel::model::ExecutionState;
+use crate::kernel::model::{ExecutionId, ExecutionState};
 use crate::kernel::state::{Table, TableError, TablesMut};
 use crate::ports::{Change, Replica};
 
@@ -72,11 +73,9 @@ async fn a_start_that_fails_leaves_nothing_behind() {
     cluster.shutdown().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_result_that_cannot_be_handed_in_is_part_of_the_state_after_the_next_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = || Config::new("keeps").data_dir(folder.path());
-    let cluster = Cluster::start(config()).await.unwrap();
+/// Leaves a result of job "long" in the outbox of a data directory; returns the execution.
+async fn leave_a_result(config: Config) -> ExecutionId {
+    let cluster = Cluster::start(config).await.unwrap();
     let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell, wait) = (Arc::clone(&started), Arc::clone(&go_on));
     cluster
@@ -101,6 +100,14 @@ async fn a_result_that_cannot_be_handed_in_is_part_of_the_state_after_the_next_s
     tokio::time::timeout(BOUND, node.runs.drained()).await.expect("its result is kept");
     drop(node);
     let _ = tokio::time::timeout(BOUND, cluster.shutdown()).await.expect("the shutdown");
+    id
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_handed_in_is_part_of_the_state_after_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = || Config::new("keeps").data_dir(folder.path());
+    let id = leave_a_result(config()).await;
 
     let again = Cluster::start(config()).await.unwrap();
     let execution = again.execution("long", &id).unwrap().unwrap();
@@ -129,4 +136,58 @@ async fn a_time_limit_leaves_no_task_behind() {
     }
     drop(node);
     cluster.shutdown().await.unwrap();
+}
+
+/// A history whose check takes longer than a leader is waited for holds up a start, and no more.
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_check_takes_is_not_counted_as_time_without_a_leader() {
+    let wait = |checks: u32| async move {
+        let (_told, state) = watch::channel(OfficeState::default());
+        let asked = AtomicU32::new(0);
+        let is_excused = || asked.fetch_add(1, Ordering::Relaxed) < checks;
+        let begun = tokio::time::Instant::now();
+        assert!(!is_led(state, is_excused).await, "nobody leads");
+        begun.elapsed().as_secs()
+    };
+    let wait_max = LEADER_WAIT_MAX.as_secs();
+    assert_eq!(wait(0).await, wait_max);
+    assert_eq!(wait(1).await, 2 * wait_max);
+    assert_eq!(wait(7).await, 8 * wait_max);
+
+    let (told, state) = watch::channel(OfficeState::default());
+    let led = tokio::spawn(is_led(state, || true));
+    tokio::time::sleep(5 * LEADER_WAIT_MAX).await;
+    assert!(!led.is_finished(), "the check goes on");
+    told.send_replace(OfficeState { is_ready: true, obstacle: None });
+    assert!(led.await.unwrap());
+
+    let (told, state) = watch::channel(OfficeState::default());
+    drop(told);
+    assert!(!is_led(state, || true).await, "the node ends");
+}
+
+/// Goal: a start with a result to hand in gets through though its history is being checked.
+#[tokio::test]
+async fn a_start_that_needs_its_history_goes_on_once_that_was_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::new("held").data_dir(folder.path());
+    leave_a_result(config.clone()).await;
+    let (name, zone) = name_and_zone(&config).unwrap();
+    let mut storage = open_storage(&config, &name).unwrap();
+    let hold = storage.hold_history();
+    let storage = NodeStorage::new(storage);
+
+    let starting = std::thread::spawn(move || Node::start_on(storage, config, name, zone));
+    let begun = Instant::now();
+    while !hold.is_awaited() {
+        assert!(begun.elapsed() < BOUND, "nobody needs the history");
+        tokio::task::yield_now().await;
+    }
+    assert!(!starting.is_finished(), "the result is not handed in");
+    drop(hold);
+
+    let node = starting.join().unwrap().map_err(|error| error.report()).unwrap();
+    assert!(!node.storage.state.is_checking_history());
+    node.stop().unwrap();
+    node.end().unwrap();
 }

@@ -38,6 +38,8 @@ pub struct HistoryCheck {
     /// Why nobody may pass, or that everybody may; nothing until it is known.
     verdict: Arc<OnceLock<Result<(), String>>>,
     is_given_up: Arc<AtomicBool>,
+    /// Somebody has had to wait.
+    is_awaited: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     health: Arc<StorageHealth>,
 }
@@ -61,7 +63,8 @@ impl HistoryCheck {
     /// A check of nothing: everything was checked before.
     pub fn passed(health: Arc<StorageHealth>) -> Self {
         let verdict = Arc::new(OnceLock::from(Ok(())));
-        Self { verdict, is_given_up: Arc::default(), thread: None, health }
+        let (is_given_up, is_awaited) = (Arc::default(), Arc::default());
+        Self { verdict, is_given_up, is_awaited, thread: None, health }
     }
 
     /// Starts the check on a thread of its own.
@@ -83,7 +86,13 @@ impl HistoryCheck {
                 let message = "start the check of the history";
                 Error::new(ErrorKind::Unavailable, message).with_source(error)
             })?;
-        Ok(Self { verdict, is_given_up, thread: Some(thread), health })
+        let is_awaited = Arc::default();
+        Ok(Self { verdict, is_given_up, is_awaited, thread: Some(thread), health })
+    }
+
+    /// Returns whether there is something that waits: the check is neither done nor given up.
+    pub fn is_under_way(&self) -> bool {
+        self.verdict.get().is_none()
     }
 
     /// Waits until `table` may be touched: at once, unless it is a part of the history that is
@@ -96,11 +105,48 @@ impl HistoryCheck {
         if !HISTORY.contains(&table.as_str()) {
             return Ok(());
         }
+        if self.is_under_way() && !self.is_awaited.swap(true, Ordering::Relaxed) {
+            let table = table.as_str();
+            tracing::info!(table, "a long history is still being checked: who needs it waits");
+        }
         self.verdict.wait().clone().map_err(|reason| TableError::Store {
             action: "read",
             table: table.as_str(),
             reason,
         })
+    }
+}
+
+/// Ends a check that only a test holds open; when it is dropped, everybody may pass.
+#[cfg(test)]
+pub struct HistoryHold {
+    verdict: Arc<OnceLock<Result<(), String>>>,
+    is_awaited: Arc<AtomicBool>,
+}
+
+#[cfg(test)]
+impl HistoryCheck {
+    /// A check that goes on until the hold is dropped.
+    pub fn held(health: Arc<StorageHealth>) -> (Self, HistoryHold) {
+        let mut check = Self::passed(health);
+        check.verdict = Arc::default();
+        let (verdict, is_awaited) = (Arc::clone(&check.verdict), Arc::clone(&check.is_awaited));
+        (check, HistoryHold { verdict, is_awaited })
+    }
+}
+
+#[cfg(test)]
+impl HistoryHold {
+    /// Returns whether somebody has had to wait.
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl Drop for HistoryHold {
+    fn drop(&mut self) {
+        let _ = self.verdict.set(Ok(()));
     }
 }
 

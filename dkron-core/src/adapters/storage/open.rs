@@ -14,6 +14,8 @@ use std::time::Duration;
 use super::data_dir::{DataDir, DataDirConfig};
 use super::env::{file_bytes, is_damage, set_aside};
 use super::health::{StorageHealth, disk_bytes};
+#[cfg(test)]
+use super::history_check::HistoryHold;
 use super::log_env::{DIR_NAME as LOG_DIR_NAME, LogEnv};
 use super::log_memory::MemoryLog;
 use super::log_writer::LmdbLog;
@@ -96,6 +98,16 @@ impl Storage {
             health,
             data_dir: Some(data_dir),
         })
+    }
+
+    /// Begins a check of the history that goes on until the hold is dropped. Nobody may use the
+    /// state yet.
+    #[cfg(test)]
+    pub fn hold_history(&mut self) -> HistoryHold {
+        match Arc::get_mut(&mut self.state) {
+            Some(StateStore::Lmdb(state)) => state.hold_history(),
+            _ => panic!("a state on disk that nobody uses"),
+        }
     }
 
     /// Makes everything in memory.

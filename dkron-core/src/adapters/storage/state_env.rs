@@ -11,6 +11,8 @@ use std::sync::Arc;
 use super::data_dir::DataDir;
 use super::env::{EnvConfig, OpenEnv, file_bytes, io_error, is_map_full};
 use super::health::{StorageHealth, Writer};
+#[cfg(test)]
+use super::history_check::HistoryHold;
 use super::history_check::{HISTORY, HistoryCheck, HistoryParts};
 use super::page_walk::PageCheck;
 use super::state_tables::{Handles, LmdbUpdate, LmdbView, TABLES, note_damage, verify_record};
@@ -89,6 +91,19 @@ impl LmdbState {
             }
         };
         Ok(Self { history, env, health, suspect })
+    }
+
+    /// Returns whether the pages of the history are still being checked.
+    pub fn is_checking_history(&self) -> bool {
+        self.history.is_under_way()
+    }
+
+    /// Begins a check of the history that goes on until the hold is dropped.
+    #[cfg(test)]
+    pub fn hold_history(&mut self) -> HistoryHold {
+        let (history, hold) = HistoryCheck::held(Arc::clone(&self.health));
+        self.history = history;
+        hold
     }
 
     fn handles(&self) -> Handles<'_> {

@@ -38,6 +38,15 @@ impl StateStore {
     pub fn in_memory(health: Arc<StorageHealth>) -> Self {
         Self::Memory(MemoryState { tables: RwLock::default(), health })
     }
+
+    /// Returns whether the pages of the history are still being checked: until then whoever reads
+    /// or writes executions, outputs or skips waits.
+    pub fn is_checking_history(&self) -> bool {
+        match self {
+            Self::Lmdb(state) => state.is_checking_history(),
+            Self::Memory(_) => false,
+        }
+    }
 }
 
 impl Store for StateStore {
