@@ -50,6 +50,7 @@ impl Run {
             return Err(cluster.stopped("wait for a run"));
         }
         let node = cluster.node()?;
+        // Its claim has waited for the check of the history already, should there have been one.
         node.query(|view| executions_of_fire(view, &receipt.job, receipt.fire_time))
     }
 }
@@ -109,6 +110,11 @@ impl Cluster {
             let text = format!("execution \"{execution}\" of job \"{name}\" is gone");
             Error::new(ErrorKind::NotFound, text)
         };
+        // Whoever has ended is in the history, which may still be being checked.
+        let stored = || {
+            let (name, execution) = (name.clone(), execution.clone());
+            node.blocking(move |node| node.query(|view| query::execution(view, &name, &execution)))
+        };
         let ended = async {
             loop {
                 let is_behind = match events.recv().await {
@@ -126,7 +132,7 @@ impl Cluster {
                     }
                 };
                 // The end may come without its event. That of a deleted job is nowhere else.
-                match self.execution(job, execution)? {
+                match stored().await? {
                     Some(found) if found.state.is_final() => return Ok(found),
                     None if is_behind => return Err(gone()),
                     _ => {}
@@ -135,7 +141,7 @@ impl Cluster {
         };
         let ended = match node.within(timeout, ended).await {
             Some(ended) => ended,
-            None if self.execution(job, execution)?.is_none() => Err(gone()),
+            None if stored().await?.is_none() => Err(gone()),
             None => {
                 let text = format!("execution \"{execution}\" of job \"{name}\" still runs");
                 Err(Error::new(ErrorKind::DeadlineExceeded, text))

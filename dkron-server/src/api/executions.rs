@@ -61,9 +61,11 @@ pub(super) async fn list(api: Arc<Api>, job: &str, query: Query) -> Response {
 }
 
 /// Answers `GET /v1/jobs/:job/executions/:execution`.
-pub(super) fn show(api: &Api, job: &str, id: &str, query: &Query) -> Response {
+pub(super) async fn show(api: Arc<Api>, job: &str, id: &str, query: &Query) -> Response {
     let Ok(id) = ExecutionId::parse(id) else { return empty(StatusCode::NOT_FOUND) };
-    match find(api, job, &id) {
+    let job = job.to_owned();
+    // After a start it may have to wait until the history was checked.
+    match blocking(move || find(&api, &job, &id)).await {
         Ok(Some((execution, output))) => json(StatusCode::OK, layout(query), |json| {
             json.begin_object();
             write_fields(json, &execution, &output, Zone::UTC);

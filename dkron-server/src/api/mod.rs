@@ -135,6 +135,6 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
         RouteId::Toggle => write::toggle(api, route.job(), query, &target).await,
         RouteId::Executions => executions::list(api, route.job(), query).await,
         RouteId::DeleteExecutions => executions::delete(api, route.job(), query).await,
-        RouteId::Execution => executions::show(&api, route.job(), route.execution(), &query),
+        RouteId::Execution => executions::show(api, route.job(), route.execution(), &query).await,
     }
 }
