@@ -1,18 +1,22 @@
 //! A disk so small that the log alone would fill it.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use dkron_core::{Cluster, ExecutionState};
 
-use crate::support::{by_hand, config, run, set};
+use crate::support::{BOUND, by_hand, config, run, set};
 
 /// Runs of the job; all their outputs together are twice the disk. A hundred are kept, with which
 /// the state has about a sixth of it.
 const RUNS: usize = 3_200;
 /// Runs under way at once.
 const RUNS_AT_ONCE: usize = 16;
+/// Runs after which a snapshot has to have been written, for their outputs take more than
+/// [`LOG_BYTES_MAX`]: nothing holds runs back while whoever writes it waits for a processor.
+const RUNS_PER_SNAPSHOT: usize = 128;
 /// What a run prints: as text that cannot be packed to less than three quarters.
 const OUTPUT_BYTES: usize = 27_000;
 /// A sixteenth of the disk, by which the log may grow at a time.
@@ -58,6 +62,22 @@ fn noise(mut seed: u64) -> String {
     (0..OUTPUT_BYTES).map(letter).collect()
 }
 
+/// Returns the name of the newest snapshot.
+fn newest_snapshot(data: &Path) -> Option<OsString> {
+    let files = std::fs::read_dir(data.join("snapshots")).ok()?;
+    let names = files.filter_map(|file| Some(file.ok()?.file_name()));
+    names.filter(|name| name.to_string_lossy().ends_with(".snapshot")).max()
+}
+
+/// Waits until there is another newest snapshot than this.
+async fn snapshot_after(data: &Path, before: Option<OsString>) {
+    let begun = Instant::now();
+    while newest_snapshot(data) == before {
+        assert!(begun.elapsed() < BOUND, "no snapshot after {before:?}");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Goal: a node does not fill a small disk by itself, and starts as fast after many runs.
 /// Method: outputs of twice the disk, of which a hundred are kept.
 #[tokio::test]
@@ -69,12 +89,16 @@ async fn runs_with_large_outputs_go_on_for_ever_on_a_small_disk() {
     cluster.handle("much", async |context| Ok(noise(context.token()))).unwrap();
     set(&cluster, by_hand("much")).await;
 
-    for _ in 0..RUNS / RUNS_AT_ONCE {
-        let runs = (0..RUNS_AT_ONCE).map(|_| run(&cluster, "much"));
-        for executions in futures_util::future::join_all(runs).await {
-            assert_eq!(executions[0].state, ExecutionState::Succeeded);
+    for _ in 0..RUNS / RUNS_PER_SNAPSHOT {
+        let before = newest_snapshot(&data);
+        for _ in 0..RUNS_PER_SNAPSHOT / RUNS_AT_ONCE {
+            let runs = (0..RUNS_AT_ONCE).map(|_| run(&cluster, "much"));
+            for executions in futures_util::future::join_all(runs).await {
+                assert_eq!(executions[0].state, ExecutionState::Succeeded);
+            }
+            assert_eq!(cluster.health().storage_fault, None);
         }
-        assert_eq!(cluster.health().storage_fault, None);
+        snapshot_after(&data, before).await;
     }
     cluster.shutdown().await.unwrap();
 
