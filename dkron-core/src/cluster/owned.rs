@@ -1,8 +1,10 @@
 //! Parts of a node that must be let go in a certain way, whoever drops them and wherever.
 //!
 //! A node that failed to start, or whose last user outlived its shutdown, is dropped in somebody
-//! else's thread, perhaps within a runtime that must not be blocked: nothing here panics, leaves a
-//! thread behind, or waits for a disk that is full.
+//! else's thread, perhaps within a runtime that must not be blocked: nothing here panics or waits
+//! for a disk that is full. A thread stays behind only where something hangs: that of an engine
+//! which does not end within its limit, one that has news for it, and those of a runtime whose work
+//! does not end. They end when what they wait for does.
 
 use std::future::Future;
 use std::ops::Deref;

@@ -111,12 +111,16 @@ impl LogGrowth {
 ///
 /// *Owner*: the node's runtime. *Inputs*: one notice. *Bound*: one snapshot at a time; the next is
 /// asked for when openraft knows of the last one, for until then it would not heed that. *Ends*
-/// when openraft has ended, or when it is aborted.
+/// when the node stops, when openraft has ended, or when it is aborted.
 pub async fn keep_within_budget(raft: Raft, log: Arc<dyn LogStore>, growth: Arc<LogGrowth>) {
     let mut written = growth.written.subscribe();
     loop {
-        growth.due.notified().await;
-        if raft.trigger().snapshot().await.is_err() || written.changed().await.is_err() {
+        let stop = growth.stop();
+        if stop.run_until_cancelled(growth.due.notified()).await.is_none()
+            || raft.trigger().snapshot().await.is_err()
+            // One that is given up is not written.
+            || stop.run_until_cancelled(written.changed()).await.is_none()
+        {
             return;
         }
         let Some(covered) = *written.borrow_and_update() else { continue };
