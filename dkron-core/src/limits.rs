@@ -203,6 +203,15 @@ pub const RESTORE_BYTES_IN_FLIGHT_MAX: usize = 16 << 20;
 /// Restores that go on at a time on a node. Each holds the names of its jobs in memory.
 pub const RESTORES_MAX: usize = 2;
 
+/// Long lists that are shown at a time on a node in another order than that of the store. Each
+/// holds what it is sorted by, 64 bytes of each execution, until its client has taken it; more are
+/// refused.
+pub const SORTED_LISTS_MAX: usize = 4;
+
+/// Entries up to which a list in another order than that of the store is none of
+/// [`SORTED_LISTS_MAX`].
+pub const SORTED_LIST_ENTRIES_FREE: usize = 1_000;
+
 /// Jobs in one file of a restore. Their names are held in memory while it goes on.
 pub const RESTORE_JOBS_MAX: usize = 1_000_000;
 

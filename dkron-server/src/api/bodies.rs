@@ -3,7 +3,8 @@
 //! A connection costs its client nothing, so what is held for one must be small: the first bytes of
 //! a job's body are always taken, for those beyond them there is one room, whoever sends them. Who
 //! finds none is told to come again, and does not wait with what it has: many that wait for each
-//! other would hold all of it.
+//! other would hold all of it. The same holds for who asks for one restore, or one long list that
+//! has to be sorted, too many.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,9 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
 use dkron_core::limits::{
     HTTP_BODY_BYTES_FREE, HTTP_BODY_BYTES_HELD_MAX, HTTP_BODY_WAIT_MAX, HTTP_JOB_BODY_BYTES_MAX,
-    RESTORES_MAX,
+    RESTORES_MAX, SORTED_LIST_ENTRIES_FREE, SORTED_LISTS_MAX,
 };
+use dkron_core::{Error, ErrorKind};
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -23,6 +25,37 @@ pub struct Bodies {
     wait_max: Duration,
     room: Arc<Semaphore>,
     restores: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
+}
+
+/// The place that a list takes among those that are held, once it is long; left when it is dropped.
+#[derive(Debug)]
+pub(super) struct ListPlace {
+    lists: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl ListPlace {
+    /// Sees that a list of so many entries may be held.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::LimitExceeded`] if it is long and there is no place left.
+    pub(super) fn hold(&mut self, entries: usize) -> Result<(), Error> {
+        if entries <= SORTED_LIST_ENTRIES_FREE {
+            self.taken = None;
+        } else if self.taken.is_none() {
+            let taken = Arc::clone(&self.lists).try_acquire_owned().map_err(|_| {
+                let why = format!(
+                    "{SORTED_LISTS_MAX} long lists are being sorted and sent already: try again \
+                     when one has ended, or ask for the order of the store"
+                );
+                Error::new(ErrorKind::LimitExceeded, why)
+            })?;
+            self.taken = Some(taken);
+        }
+        Ok(())
+    }
 }
 
 /// The room that a body takes, also for what is made of it; left when it is dropped.
@@ -40,7 +73,8 @@ impl Bodies {
     /// together, beside the first [`HTTP_BODY_BYTES_FREE`] of each.
     pub fn new(wait_max: Duration, bytes_max: usize) -> Self {
         let (room, restores) = (Semaphore::new(bytes_max), Semaphore::new(RESTORES_MAX));
-        Self { wait_max, room: Arc::new(room), restores: Arc::new(restores) }
+        let lists = Arc::new(Semaphore::new(SORTED_LISTS_MAX));
+        Self { wait_max, room: Arc::new(room), restores: Arc::new(restores), lists }
     }
 
     /// Returns how long the next bytes of a body are waited for.
@@ -51,6 +85,11 @@ impl Bodies {
     /// Takes a place for a restore, left when it is dropped; `None` while as many go on as may.
     pub(super) fn restore_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.restores).try_acquire_owned().ok()
+    }
+
+    /// Returns what a list that is held holds its place with.
+    pub(super) fn list_place(&self) -> ListPlace {
+        ListPlace { lists: Arc::clone(&self.lists), taken: None }
     }
 
     /// Receives the body of a job write; otherwise the status and the text of the refusal.
@@ -153,5 +192,25 @@ mod tests {
         assert!(bodies.restore_place().is_none());
         places.pop();
         assert!(bodies.restore_place().is_some());
+    }
+
+    #[test]
+    fn long_lists_beyond_the_bound_are_refused_until_one_was_taken() {
+        let bodies = Bodies::default();
+        let hold = |entries| {
+            let mut place = bodies.list_place();
+            place.hold(entries).map(|()| place)
+        };
+        let mut long: Vec<_> = (0..SORTED_LISTS_MAX).map(|_| hold(1_000_000).unwrap()).collect();
+        let error = hold(SORTED_LIST_ENTRIES_FREE + 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+        let short = hold(SORTED_LIST_ENTRIES_FREE).unwrap();
+
+        long[0].hold(2_000_000).expect("one that has its place grows");
+        long[0].hold(10).expect("a part of it needs none");
+        let again = hold(1_000_000).expect("one was let go");
+        assert!(hold(1_000_000).is_err());
+        drop((short, again));
+        assert!(hold(1_000_000).is_ok());
     }
 }

@@ -8,6 +8,7 @@ use dkron_core::{
 };
 
 use super::Api;
+use super::bodies::ListPlace;
 
 /// Executions read at a time.
 const EXECUTIONS_PER_PAGE: usize = 256;
@@ -70,7 +71,7 @@ enum Rest {
     /// Those that were read, and the page that follows them.
     InOrder { read: std::vec::IntoIter<Execution>, next_page: Option<ExecutionQuery> },
     /// What is known of those that are still to be read, in the order of the list.
-    Keyed(std::vec::IntoIter<(SortKey, ExecutionId)>),
+    Keyed { keyed: std::vec::IntoIter<(SortKey, ExecutionId)>, _place: ListPlace },
 }
 
 impl History {
@@ -84,16 +85,22 @@ impl History {
 
     /// In another order: all of it is looked at first, and of each execution its key and id are
     /// held until the list is written.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::LimitExceeded`] if it is long and too many such lists are held already; and
+    /// those of reading it.
     pub(super) fn sorted(
         api: &Api,
         job: &JobName,
         sort: Sort,
         is_descending: bool,
     ) -> Result<Self, Error> {
-        let mut keyed = Vec::new();
+        let (mut keyed, mut place) = (Vec::new(), api.bodies.list_place());
         let mut next_page = Some(ExecutionQuery::new().limit(EXECUTIONS_PER_PAGE));
         while let Some(query) = next_page {
             let page = api.cluster.list_executions(job.as_str(), &query)?;
+            place.hold(keyed.len() + page.executions.len())?;
             keyed.extend(page.executions.into_iter().map(|run| (sort.key(&run), run.id)));
             next_page = page.next.map(|next| query.after(next));
         }
@@ -101,7 +108,8 @@ impl History {
         if is_descending {
             keyed.reverse();
         }
-        Ok(Self { total: keyed.len() as u64, rest: Rest::Keyed(keyed.into_iter()) })
+        let total = keyed.len() as u64;
+        Ok(Self { total, rest: Rest::Keyed { keyed: keyed.into_iter(), _place: place } })
     }
 
     /// Returns how many there were at first.
@@ -113,7 +121,7 @@ impl History {
     pub(super) fn next(&mut self, api: &Api, job: &JobName) -> Result<Option<Execution>, Error> {
         loop {
             match &mut self.rest {
-                Rest::Keyed(keyed) => {
+                Rest::Keyed { keyed, .. } => {
                     let Some((_, id)) = keyed.next() else { return Ok(None) };
                     // One that was removed since is left out.
                     if let Some(execution) = api.cluster.execution(job.as_str(), &id)? {

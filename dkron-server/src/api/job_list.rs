@@ -9,6 +9,7 @@ use dkron_core::{Error, JobName, JobView};
 
 use super::Api;
 use super::answer::{TOTAL_COUNT, failure, json_body, layout, text, with_header};
+use super::bodies::ListPlace;
 use super::job_json::{Moment, write_job};
 use super::list_query::{Filter, ListQuery, arrange};
 use super::pieces::{Piece, Pieces, blocking, body_of};
@@ -50,7 +51,7 @@ enum Shown {
     /// Those that match, by name: so many are passed over, so many are shown.
     ByName { filter: Filter, skip: u64, limit: u64 },
     /// These, in this order.
-    Names(std::vec::IntoIter<JobName>),
+    Names { names: std::vec::IntoIter<JobName>, _place: ListPlace },
 }
 
 impl ListPlan {
@@ -66,27 +67,39 @@ impl ListPlan {
             return Ok(Self { total, shown });
         }
         let moment = api.moment();
-        let mut keyed = Vec::new();
+        let (mut keyed, mut place) = (Vec::new(), api.bodies.list_place());
         walk_matching(api, &query.filter, |view| {
             keyed.push((query.sort.key(&view, moment), view.job.name));
+            place.hold(keyed.len())
         })?;
         let total = keyed.len() as u64;
-        Ok(Self { total, shown: Shown::Names(arrange(&query, keyed).into_iter()) })
+        let mut names = arrange(&query, keyed);
+        // Of many that match few may be shown.
+        names.shrink_to_fit();
+        place.hold(names.len())?;
+        Ok(Self { total, shown: Shown::Names { names: names.into_iter(), _place: place } })
     }
 }
 
 fn count_matching(api: &Api, filter: &Filter) -> Result<u64, Error> {
     let mut total = 0;
-    walk_matching(api, filter, |_| total += 1)?;
+    walk_matching(api, filter, |_| {
+        total += 1;
+        Ok(())
+    })?;
     Ok(total)
 }
 
-/// Shows every job that matches, by name.
-fn walk_matching(api: &Api, filter: &Filter, mut visit: impl FnMut(JobView)) -> Result<(), Error> {
+/// Shows every job that matches, by name; ends with the first error of `visit`.
+fn walk_matching(
+    api: &Api,
+    filter: &Filter,
+    mut visit: impl FnMut(JobView) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut next_page = filter.to_query().map(|query| query.limit(JOBS_PER_PIECE));
     while let Some(query) = next_page {
         let page = api.cluster.list_jobs(&query)?;
-        page.jobs.into_iter().filter(|view| filter.accepts(view)).for_each(&mut visit);
+        page.jobs.into_iter().filter(|view| filter.accepts(view)).try_for_each(&mut visit)?;
         next_page = page.next.map(|next| query.after(next));
     }
     Ok(())
@@ -150,7 +163,7 @@ impl Pieces for ListWriter {
     fn next_piece(&mut self) -> Result<Piece, Error> {
         let views = match &mut self.shown {
             Shown::ByName { .. } => self.next_by_name()?,
-            Shown::Names(names) => {
+            Shown::Names { names, .. } => {
                 let names: Vec<_> = names.take(JOBS_PER_PIECE).collect();
                 self.is_done = names.len() < JOBS_PER_PIECE;
                 // A job that was deleted meanwhile is left out.

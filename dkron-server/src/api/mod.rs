@@ -15,6 +15,8 @@
 //!   - a list in the order of the store (jobs by name, executions by the instant they were due)
 //!     holds nothing; one in another order what it is sorted by and the name or the id of each
 //!     entry that matches: 64 bytes of an execution, and of a job its name and 128 characters;
+//!   - of such lists with more than a thousand entries four are held at a time, until their clients
+//!     have taken them (`bodies`);
 //!   - a restore holds of each job its name and its parent's, of the others 4 MiB (`restore`);
 //!   - bodies of jobs share one room (`bodies`).
 //! * No request stops the process or another request: what may be long is read on threads that may
