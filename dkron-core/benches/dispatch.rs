@@ -143,7 +143,7 @@ impl Leader {
     fn commit(&mut self, at: Timestamp, round: u64, commands: Vec<Command>) {
         let mut events = Vec::new();
         let outcomes = apply_all(&mut self.tables, at, commands, &mut events);
-        self.step(at, Input::Applied(&events));
+        self.step(at, Input::Applied { at, events: &events });
         self.step(at, Input::Answered { round, answer: Answer::Applied(&outcomes) });
     }
 }

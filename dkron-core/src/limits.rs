@@ -154,7 +154,8 @@ pub const EXPLAINED_FIRES_MAX: usize = 1_000;
 /// are used up, the counts of further jobs are lower bounds: counting must not keep what is due.
 pub const CATCH_UP_COUNT_PER_ROUND_MAX: u32 = 1 << 18;
 
-/// Rows of the due table passed over in one round of planning because their decision is put off.
+/// Rows of the due table passed over in one look at it: because their decision is put off, or,
+/// while the clock is behind, because they are not due by what it shows.
 pub const DUE_ROWS_WALKED_MAX: usize = 1 << 16;
 
 /// How long after a leader took office, or after a gap of its watch, a fire waits for a node that

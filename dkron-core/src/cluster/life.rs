@@ -222,10 +222,10 @@ async fn end_together(
 ///
 /// *Owner*: the node's runtime. *Bound*: one batch at a time. *Ends* with the log.
 async fn bring_events(mut applied: mpsc::Receiver<EntryEvents>, news: NewsSender) {
-    while let Some(applied) = applied.recv().await {
-        tracing::trace!(index = applied.index, at = %applied.at, "applied");
+    while let Some(EntryEvents { index, at, events }) = applied.recv().await {
+        tracing::trace!(index, %at, "applied");
         if let Err(std::sync::mpsc::TrySendError::Full(waiting)) =
-            news.try_send(EngineNews::Applied(applied.events))
+            news.try_send(EngineNews::Applied { at, events })
         {
             let news = news.clone();
             let _ = tokio::task::spawn_blocking(move || news.send(waiting)).await;

@@ -90,10 +90,10 @@ impl<S: Store> Driver<S> {
 
     fn take(&mut self, news: &EngineNews) -> Result<(), Error> {
         match news {
-            EngineNews::Applied(events) => {
+            EngineNews::Applied { at, events } => {
                 self.parts.watch.publish(events);
                 log_events(events);
-                self.step(Input::Applied(events))
+                self.step(Input::Applied { at: *at, events })
             }
             EngineNews::Answered { round, result } => {
                 let answer = match result {

@@ -14,8 +14,13 @@ pub const NEWS_MAX: usize = 1_024;
 
 /// A fact for the engine.
 pub enum EngineNews {
-    /// These became part of the state, in this order.
-    Applied(Vec<Event>),
+    /// An entry became part of the state.
+    Applied {
+        /// Its time.
+        at: Timestamp,
+        /// What it made known, in this order.
+        events: Vec<Event>,
+    },
     /// A round of proposals was answered.
     Answered {
         /// Which.

@@ -39,7 +39,7 @@ pub struct Circumstances<'a> {
     pub watch_start: Timestamp,
     /// The present instant.
     pub now: Timestamp,
-    /// The greatest instant that a clock in charge has shown: `now`, unless this one is behind.
+    /// The greatest instant that has passed, as in [`Present`]: `now`, unless the clock is behind.
     pub passed: Timestamp,
     /// Rows due up to and including this instant are decided; not before `now`.
     pub horizon: Timestamp,

@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use crate::kernel::state::{DueKind, DueRow};
 use crate::kernel::time::Timestamp;
+use crate::limits::EXECUTIONS_PER_JOB_MAX;
 
-/// How far beyond what has passed the instant of a dependent run may lie: no entry is made by a
-/// clock that was not looked at for longer, and of the runs of one child that are due at once each
-/// is a nanosecond later.
-const DEPENDENT_AHEAD_MAX: Duration = Duration::from_secs(5);
+/// How far beyond what has passed the instant of a dependent run may lie: it is that of an entry,
+/// or the first one after it, a nanosecond each, that no execution of the job is named after. Twice
+/// as many as a job may keep, for those that run or are due as well.
+const DEPENDENT_AHEAD_MAX: Duration = Duration::from_nanos(2 * EXECUTIONS_PER_JOB_MAX as u64);
 
 /// The present, as far as clocks can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Present {
     /// What the clock shows.
     pub now: Timestamp,
-    /// The greatest instant that a clock in charge has shown: not before `now`.
+    /// The greatest instant that a clock in charge has shown, or that is the time of an entry: not
+    /// before `now`.
     pub passed: Timestamp,
 }
 
@@ -53,10 +55,12 @@ mod tests {
         Timestamp::from_unix_s(unix_s).unwrap()
     }
 
-    /// Which of a schedule, a retry and a dependent run are due if their rows are at `row_s`.
+    /// Which of a schedule, a retry and a dependent run are due if their rows are so many
+    /// nanoseconds after `row_s`.
     #[track_caller]
-    fn check(now_s: i64, passed_s: i64, row_s: i64, want: [bool; 3]) {
+    fn check(now_s: i64, passed_s: i64, (row_s, row_ns): (i64, u64), want: [bool; 3]) {
         let job = JobName::parse("a").unwrap();
+        let row_at = at(row_s).saturating_add(Duration::from_nanos(row_ns));
         let present = Present { now: at(now_s), passed: at(passed_s) };
         let kinds = [
             DueKind::Schedule,
@@ -69,19 +73,19 @@ mod tests {
             DueKind::Dependent { parent: job.clone(), parent_fire_time: at(0) },
         ];
         let is_due = kinds.map(|kind| {
-            let row = DueRow { at: at(row_s), job: job.clone(), kind };
+            let row = DueRow { at: row_at, job: job.clone(), kind };
             present.is_due(&row, present.now)
         });
-        assert_eq!(is_due, want, "now {now_s}, passed {passed_s}, row at {row_s}");
+        assert_eq!(is_due, want, "now {now_s}, passed {passed_s}, row at {row_at}");
     }
 
     #[test]
     fn a_clock_that_was_put_back_holds_up_no_dependent_run() {
-        check(100, 100, 100, [true, true, true]);
-        check(100, 100, 101, [false, false, false]);
-        check(100, 200, 100, [true, true, true]);
-        check(100, 200, 150, [false, false, true]);
-        check(100, 200, 201, [false, false, true]);
-        check(100, 200, 206, [false, false, false]);
+        check(100, 100, (100, 0), [true, true, true]);
+        check(100, 100, (101, 0), [false, false, false]);
+        check(100, 200, (100, 0), [true, true, true]);
+        check(100, 200, (150, 0), [false, false, true]);
+        check(100, 200, (200, 1_000_000), [false, false, true]);
+        check(100, 200, (201, 0), [false, false, false]);
     }
 }

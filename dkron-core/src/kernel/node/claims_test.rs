@@ -48,7 +48,7 @@ fn the_claim_of_a_deleted_job_is_none_of_the_job_made_again_under_its_name() {
     let write = JobWrite::new(again, first);
     let commands = [Command::DeleteJob { job: name("a") }, Command::SetJob(Box::new(write))];
     let (_, events) = world.apply(&commands);
-    world.step(Input::Applied(&events));
+    world.tell(&events);
     world.run_until("2030-01-01T00:02:30Z");
 
     assert_eq!(world.started("a"), ["2030-01-01T00:01:00Z", "2030-01-01T00:02:00Z"]);
@@ -148,7 +148,7 @@ fn news_of_claims_from_before_the_term_is_no_news() {
     let handed = world.handed;
 
     world.lead();
-    world.step(Input::Applied(&[Event::Claimed(claim)]));
+    world.tell(&[Event::Claimed(claim)]);
 
     assert_eq!(world.handed, handed, "an execution that has ended is handed out again");
 }

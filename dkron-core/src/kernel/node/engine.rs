@@ -84,6 +84,9 @@ impl Engine {
         input: Input<'_>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), TableError> {
+        if let Input::Applied { at, .. } = input {
+            self.clock.entered(at);
+        }
         match self.clock.advance(now, self.wakeup) {
             Course::Steady => {}
             Course::WentBack(span) => {
@@ -133,7 +136,7 @@ impl Engine {
         term.take_seat(&mut scene)?;
         match input {
             Input::Nodes(_) => term.nodes_changed(&mut scene, &gone)?,
-            Input::Applied(events) => term.applied(&mut scene, events)?,
+            Input::Applied { events, .. } => term.applied(&mut scene, events)?,
             Input::Answered { round, answer } => term.answered(&mut scene, round, answer)?,
             // Claims that others proposed are claims too: news of them may be under way.
             Input::Draining => term.await_claims(&scene)?,

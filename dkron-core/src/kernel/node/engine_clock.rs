@@ -16,7 +16,7 @@ use crate::limits::CLOCK_JUMP_MIN;
 pub(super) struct EngineClock {
     /// The instant shown.
     now: Timestamp,
-    /// The greatest instant that was shown, here or to a leader before.
+    /// The greatest instant that was shown, here or to a leader before, or is that of an entry.
     passed: Timestamp,
     /// It is behind what has passed, and that was told.
     is_behind: bool,
@@ -54,6 +54,11 @@ impl EngineClock {
             Some(late) if late >= CLOCK_JUMP_MIN => Course::Skipped(late),
             _ => Course::Steady,
         }
+    }
+
+    /// Takes the time of an entry that is applied: it may have been made while nobody looked here.
+    pub(super) fn entered(&mut self, at: Timestamp) {
+        self.passed = self.passed.max(at);
     }
 
     /// Takes the time of the last entry of the log when a term begins; returns how far the clock is
@@ -134,6 +139,21 @@ mod tests {
         assert_eq!(clock.start_after(at(1_060)), Some(s(60)));
         assert_eq!((clock.now(), clock.passed()), (at(1_000), at(1_060)));
         assert_eq!(clock.advance(at(1_001), None), Course::Steady, "told already");
+    }
+
+    #[test]
+    fn the_time_of_an_entry_has_passed_though_it_was_never_seen_here() {
+        let mut clock = EngineClock::new();
+        clock.advance(at(1_000), None);
+        clock.entered(at(900));
+        assert_eq!(clock.advance(at(1_001), None), Course::Steady);
+        assert_eq!((clock.now(), clock.passed()), (at(1_001), at(1_001)));
+
+        clock.entered(at(5_000));
+        assert_eq!(clock.advance(at(1_002), None), Course::WentBack(s(3_998)));
+        assert_eq!((clock.now(), clock.passed()), (at(1_002), at(5_000)));
+        clock.entered(at(5_000));
+        assert_eq!(clock.advance(at(1_003), None), Course::Steady, "told already");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::harness::{DAY, MIN, S, World, at, every, forbid, job, name, run};
 use super::{Input, Observation};
-use crate::kernel::model::{CatchUpPolicy, Job, SkipReason};
-use crate::kernel::state::Command;
+use crate::kernel::model::{CatchUpPolicy, ExecutionState, Job, SkipReason};
+use crate::kernel::state::{Claim, Command, Report, StoredOutput};
 
 /// How far the clock was found behind, each time that was told.
 fn told(world: &World) -> Vec<Duration> {
@@ -74,6 +74,21 @@ fn a_job_written_while_the_clock_is_behind_repeats_no_instant() {
     assert_eq!(world.skips.len(), 1);
     assert_eq!(world.skips[0].reason, SkipReason::AlreadyDecided);
     assert_eq!(world.skips[0].last, at("2030-01-01T12:30:00Z"));
+}
+
+/// The end of what `job` started last.
+fn succeeded(world: &World, job: &str) -> Command {
+    let of_job = |claim: &&Claim| claim.execution.job == name(job);
+    let execution = &world.claims.iter().rfind(of_job).unwrap().execution;
+    Command::Finish(Report {
+        job: execution.job.clone(),
+        execution: execution.id.clone(),
+        token: execution.token,
+        started_at: None,
+        finished_at: world.now(),
+        state: ExecutionState::Succeeded,
+        output: StoredOutput::default(),
+    })
 }
 
 /// A job per second and one per minute run until 12:00:10; then `outage` happens, and the clock is
@@ -162,6 +177,27 @@ fn a_child_that_was_due_when_the_node_died_starts_though_the_clock_was_put_back(
 
     world.put_clock(-3_600);
     world.change_leader();
+    world.run_for(S);
+
+    assert_eq!(world.started("child").len(), 1);
+}
+
+#[test]
+fn a_child_whose_parent_ended_while_the_clock_was_ahead_unseen_starts_at_once() {
+    let mut world = World::new("2030-01-01T12:00:00Z");
+    world.set(job("a", "@manually"));
+    world.set(Job { parent_job: Some(name("a")), ..job("child", "") });
+    world.run_time.insert(name("a"), DAY);
+    let fire = run(&world, "a", false);
+    world.command(Command::Fire(fire));
+    world.run_for(S);
+
+    // The engine hears of the end when the clock is back.
+    world.put_clock(365 * 86_400);
+    let finish = succeeded(&world, "a");
+    let (_, events) = world.apply(&[finish]);
+    world.put_clock(-365 * 86_400);
+    world.tell(&events);
     world.run_for(S);
 
     assert_eq!(world.started("child").len(), 1);

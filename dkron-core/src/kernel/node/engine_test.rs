@@ -75,7 +75,7 @@ fn an_engine_that_drains_starts_what_is_claimed_already_and_claims_nothing_more(
 
     world.step(Input::Draining);
     assert!(!world.engine.is_idle(), "its news is still under way");
-    world.step(Input::Applied(&news));
+    world.tell(&news);
     world.run_for(3 * S);
 
     assert_eq!(world.started("by-hand").len(), 1);
@@ -163,7 +163,7 @@ fn an_engine_that_drains_waits_for_news_of_what_it_has_claimed() {
     let (round, outcomes, events) = world.commit_open_round();
     world.step(Input::Answered { round, answer: Answer::Applied(&outcomes) });
     assert!(!world.engine.is_idle(), "the claim is not heard of yet");
-    world.step(Input::Applied(&events));
+    world.tell(&events);
     assert!(!world.engine.is_idle(), "the claim waits for its instant");
     world.run_for(S);
 

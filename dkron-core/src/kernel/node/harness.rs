@@ -313,7 +313,7 @@ impl World {
     /// Applies a command at once and tells the engine.
     pub(super) fn command(&mut self, command: Command) -> Outcome {
         let (mut outcomes, events) = self.apply(&[command]);
-        self.step(Input::Applied(&events));
+        self.tell(&events);
         outcomes.remove(0)
     }
 
@@ -378,7 +378,7 @@ impl World {
         if let Some(round) = round.filter(|_| answers_first) {
             self.step(Input::Answered { round, answer });
         }
-        self.step(Input::Applied(&events));
+        self.tell(&events);
         if let Some(round) = round.filter(|_| !answers_first) {
             self.step(Input::Answered { round, answer });
         }
@@ -427,6 +427,11 @@ impl World {
     }
 
     // ---- The engine and what it asks for.
+
+    /// Tells the engine of facts, as those of the last entry.
+    pub(super) fn tell(&mut self, events: &[Event]) {
+        self.step(Input::Applied { at: self.last_entry_at, events });
+    }
 
     pub(super) fn step(&mut self, input: Input<'_>) {
         self.steps += 1;

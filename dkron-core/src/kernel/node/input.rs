@@ -35,10 +35,16 @@ pub enum Input<'a> {
     /// Until the first of these nothing is decided. A process that is missing here is over, or has
     /// lost its lease: what it was running is closed as lost.
     Nodes(&'a [NodeView]),
-    /// Facts that have just become part of the state of this node, in their order.
+    /// An entry of the log that has just become part of the state of this node.
     ///
-    /// Wanted from every applied entry, whoever proposed it. The same fact twice does no harm.
-    Applied(&'a [Event]),
+    /// Wanted from every applied entry, whoever proposed it, be it without facts. The same fact
+    /// twice does no harm.
+    Applied {
+        /// The time of the entry: that has passed too, whatever the clock shows.
+        at: Timestamp,
+        /// The facts, in their order.
+        events: &'a [Event],
+    },
     /// What became of the round of proposals of an [`Effect::Propose`](super::Effect::Propose).
     Answered {
         /// The number of the round.

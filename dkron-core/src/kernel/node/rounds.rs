@@ -276,7 +276,9 @@ impl Term {
         let (mut after, mut walked, mut limit): (Option<DueRow>, _, _) = (None, 0, 1);
         let mut first = None;
         while walked < DUE_ROWS_WALKED_MAX {
-            let rows = query::due_rows(scene.view, after.as_ref(), Timestamp::MAX, limit)?;
+            // Behind the first one only those matter that are due before the clock shows it.
+            let until = if first.is_none() { Timestamp::MAX } else { present.scan_end(now) };
+            let rows = query::due_rows(scene.view, after.as_ref(), until, limit)?;
             for row in rows.iter().filter(|row| !self.waiting.holds(row, now)) {
                 if present.is_due(row, now) {
                     return Ok(Some(row.at.min(now)));

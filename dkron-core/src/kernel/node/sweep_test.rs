@@ -74,12 +74,12 @@ fn what_is_due_goes_first() {
     // Nobody has planned what is due yet when news of the delete comes.
     let (_, events) = world.apply(&[delete_old()]);
     world.stand_still(500 * MS);
-    world.step(Input::Applied(&events));
+    world.tell(&events);
     let (round, outcomes, events) = world.commit_open_round();
 
     assert!(matches!(outcomes[..], [Outcome::Claimed { .. }]), "{outcomes:?}");
     assert_eq!(left(&world), ended);
-    world.step(Input::Applied(&events));
+    world.tell(&events);
     world.step(Input::Answered { round, answer: Answer::Applied(&outcomes) });
     world.run_for(10 * MS);
     assert_eq!(world.started("due").len(), started + 1);
@@ -101,7 +101,7 @@ fn behind_what_is_due_without_end_a_sweep_goes_along_after_a_second() {
         if let Some((round, outcomes)) = answered.take() {
             world.step(Input::Answered { round, answer: Answer::Applied(&outcomes) });
         } else {
-            world.step(Input::Applied(&events));
+            world.tell(&events);
         }
         let (round, outcomes, news) = world.commit_open_round();
         assert!(matches!(outcomes[0], Outcome::Claimed { .. }), "{outcomes:?}");
