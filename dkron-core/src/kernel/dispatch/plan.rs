@@ -161,7 +161,9 @@ impl<T: Tables> Planner<'_, T> {
     /// Decides a row that stands for one fire, or one attempt, and has no successor.
     fn decide_once(&mut self, facts: &Facts, row: DueRow) -> Result<(), TableError> {
         let at = row.at;
-        let decision = match runnable::refusal(&facts.job, at, &row.kind) {
+        // That of a dependent run is the time of an entry, which the clock may be far from showing.
+        let shown = at.min(self.circumstances.now);
+        let decision = match runnable::refusal(&facts.job, shown, &row.kind) {
             Some(reason) => Decision::Skip(reason),
             None => self.decide_attempt(facts, &row)?,
         };

@@ -8,7 +8,8 @@ use crate::kernel::state::DueKind;
 use crate::kernel::time::Timestamp;
 
 /// Returns why a fire of `job` due at `at` must not start, in Dkron's order: disabled, before
-/// `starts_at`, after `expires_at`. Both bounds are still within.
+/// `starts_at`, after `expires_at`. Both bounds are still within. Of a dependent run, `at` is not
+/// after what the clock shows.
 ///
 /// A retry belongs to a fire that has started: the bounds do not concern it, and a fire that
 /// somebody asked for goes on even if the job is disabled. A dependent run is withdrawn if the edge

@@ -4,11 +4,12 @@ use super::runnable;
 use super::schedules::Schedules;
 use crate::kernel::model::{Cause, Job};
 use crate::kernel::state::{Claim, DueKind};
+use crate::kernel::time::Timestamp;
 
 use std::time::Duration;
 
-/// Returns whether a claim that was not handed out yet must be taken back, now that its job reads
-/// `job`.
+/// Returns whether a claim that was not handed out yet must be taken back at `now`, when its job
+/// reads `job`.
 ///
 /// It must if the job is disabled, or if what it was claimed for is no longer due: the instant is
 /// none of the new schedule, lies outside the new bounds, or the parent is another one. Any other
@@ -17,7 +18,7 @@ use std::time::Duration;
 ///
 /// A schedule with another text decides on its instants anew, even on those it shares with the old
 /// one; the claim makes way.
-pub fn must_withdraw(claim: &Claim, job: &Job, schedules: &mut Schedules) -> bool {
+pub fn must_withdraw(claim: &Claim, job: &Job, now: Timestamp, schedules: &mut Schedules) -> bool {
     let execution = &claim.execution;
     if execution.cause == Cause::Manual {
         return false;
@@ -31,7 +32,8 @@ pub fn must_withdraw(claim: &Claim, job: &Job, schedules: &mut Schedules) -> boo
     let at = execution.fire_time;
     let old = &*claim.job;
     if execution.cause == Cause::Parent {
-        return old.parent_job != job.parent_job || runnable::is_out_of_bounds(job, at);
+        // Its instant is the time of an entry, which the clock may be far from showing.
+        return old.parent_job != job.parent_job || runnable::is_out_of_bounds(job, at.min(now));
     }
     runnable::refusal(job, at, &DueKind::Schedule).is_some()
         || old.schedule != job.schedule
@@ -52,7 +54,7 @@ fn is_due(job: &Job, claim: &Claim, schedules: &mut Schedules) -> bool {
 mod tests {
     use super::*;
     use crate::kernel::model::{DstPolicy, JobName};
-    use crate::kernel::time::{Timestamp, Zone};
+    use crate::kernel::time::Zone;
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse_rfc3339(text).unwrap()
@@ -77,7 +79,8 @@ mod tests {
         let mut new = job();
         change(&mut new);
         let claim = claim(&job(), cause, attempt);
-        let withdrawn = must_withdraw(&claim, &new, &mut Schedules::new(Zone::UTC));
+        let now = claim.start_at;
+        let withdrawn = must_withdraw(&claim, &new, now, &mut Schedules::new(Zone::UTC));
         assert_eq!(withdrawn, want, "{cause:?} {attempt} {new:?}");
     }
 
@@ -108,6 +111,21 @@ mod tests {
         check(Cause::Parent, 1, |job| job.parent_job = JobName::parse("p").ok(), true);
         check(Cause::Parent, 1, |job| job.schedule = String::new(), false);
         check(Cause::Parent, 1, |job| job.expires_at = Some(at("2029-01-01T00:00:00Z")), true);
+    }
+
+    #[test]
+    fn a_dependent_run_is_judged_by_what_the_clock_shows() {
+        let claim = claim(&job(), Cause::Parent, 1);
+        let now = at("2029-06-01T00:00:00Z");
+        for (starts_at, expires_at, want) in [
+            (None, Some("2029-07-01T00:00:00Z"), false),
+            (Some("2029-07-01T00:00:00Z"), None, true),
+        ] {
+            let bounded =
+                Job { starts_at: starts_at.map(at), expires_at: expires_at.map(at), ..job() };
+            let withdrawn = must_withdraw(&claim, &bounded, now, &mut Schedules::new(Zone::UTC));
+            assert_eq!(withdrawn, want, "{bounded:?}");
+        }
     }
 
     #[test]

@@ -204,6 +204,30 @@ fn a_child_whose_parent_ended_while_the_clock_was_ahead_unseen_starts_at_once() 
 }
 
 #[test]
+fn a_child_is_judged_by_what_the_clock_shows_not_by_the_time_of_entries() {
+    let mut world = World::new("2030-01-01T12:00:00Z");
+    world.set(job("a", "@manually"));
+    world.put_clock(365 * 86_400);
+    world.run_for(S);
+    world.set(job("ahead", "@manually"));
+    world.put_clock(-365 * 86_400);
+    let july = Some(at("2030-07-01T00:00:00Z"));
+    let parent_job = Some(name("a"));
+    let child = |text| Job { parent_job: parent_job.clone(), ..job(text, "") };
+    world.set(Job { expires_at: july, ..child("until-july") });
+    world.set(Job { starts_at: july, ..child("from-july") });
+
+    let fire = run(&world, "a", false);
+    world.command(Command::Fire(fire));
+    world.run_for(S);
+
+    assert_eq!(world.started("until-july").len(), 1);
+    assert_eq!(world.skips_of("until-july").len(), 0);
+    assert_eq!(world.started("from-july").len(), 0);
+    assert_eq!(world.skips_of("from-july")[0].reason, SkipReason::NotStarted);
+}
+
+#[test]
 fn a_job_made_while_the_clock_is_behind_fires_when_its_instants_are_shown() {
     for is_restarted in [false, true] {
         let mut world = World::new("2030-01-01T12:00:00Z");

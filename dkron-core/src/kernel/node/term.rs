@@ -223,8 +223,11 @@ impl Term {
             let is_kept = stored.is_some_and(|stored| stored.token == token);
             let job = query::definition(scene.view, &execution.job)?;
             let is_orphan = deleted.get(&execution.job).is_some_and(|last| Some(token) <= *last);
+            let now = scene.now();
             let wanted = match job {
-                Some(job) if is_kept && !is_orphan => !must_withdraw(claim, &job, scene.schedules),
+                Some(job) if is_kept && !is_orphan => {
+                    !must_withdraw(claim, &job, now, scene.schedules)
+                }
                 _ => false,
             };
             if wanted {
