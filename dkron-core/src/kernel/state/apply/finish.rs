@@ -55,7 +55,7 @@ impl<T: TablesMut> Apply<'_, T> {
 
         self.count(&mut row, &execution)?;
         self.file_execution(&mut row, &execution, &report.output)?;
-        self.retain(job, &mut row, &rules.retention)?;
+        self.retain(job, &mut row, &rules.retention, report.finished_at)?;
         let fire = FireId::of_execution(&execution);
         let retry = self.next_attempt(&rules, &execution);
         let settled = match &retry {

@@ -9,6 +9,7 @@ use crate::kernel::state::keys::{self, Key};
 use crate::kernel::state::{
     Event, JobChange, Order, Outcome, StoredOutput, Table, TableError, TablesMut, rows,
 };
+use crate::kernel::time::Timestamp;
 use crate::limits::{HISTORY_REMOVALS_MAX, RETENTION_REMOVALS_MAX, SKIPS_PER_JOB_MAX};
 
 impl<T: TablesMut> Apply<'_, T> {
@@ -54,16 +55,21 @@ impl<T: TablesMut> Apply<'_, T> {
         Ok(())
     }
 
-    /// Removes the oldest executions that `retention` does not keep.
+    /// Removes the oldest executions that `retention` does not keep, now that one has ended.
+    ///
+    /// Ages count from the end of that one: the times of entries may be far ahead of the clocks by
+    /// which executions end. Should its node's clock be ahead, they count from the entry.
     pub(super) fn retain(
         &mut self,
         job: &JobName,
         row: &mut StatusRow,
         retention: &Retention,
+        finished_at: Timestamp,
     ) -> Result<(), TableError> {
         let executions_max = retention.executions_max.max(1);
         let bytes_max = retention.output_bytes_max.unwrap_or(u64::MAX);
-        let oldest = retention.age_max.map(|age_max| self.at.saturating_sub(age_max));
+        let now = self.at.min(finished_at);
+        let oldest = retention.age_max.map(|age_max| now.saturating_sub(age_max));
         let (mut ended, mut bytes) = (row.ended(), row.status.output_bytes);
         if ended <= executions_max && bytes <= bytes_max && oldest.is_none() {
             return Ok(());

@@ -91,6 +91,34 @@ fn executions_are_kept_up_to_their_age() {
     assert_eq!(kept, [at(4), at(5), at(14)]);
 }
 
+/// Ends runs of a job that keeps them for 10 s, at 1 s to 5 s and at `last_s` by their node's
+/// clock, while the log is at `log_s`; wants those kept that ended at `want_s`.
+#[track_caller]
+fn check_ages(log_s: i64, last_s: i64, want_s: &[i64]) {
+    let mut world = World::new();
+    let retention = Retention { age_max: Some(Duration::from_secs(10)), ..Retention::default() };
+    world.set(Job { retention, ..job("a") });
+    for finished_s in (1..=5).chain([last_s]) {
+        world.now = at(log_s);
+        let ids = world.start_manual("a", &["n1"]);
+        let mut report = world.report("a", &ids[0], ExecutionState::Succeeded);
+        report.finished_at = at(finished_s);
+        world.run(Command::Finish(report));
+    }
+
+    let kept: Vec<_> = world.executions("a").iter().map(|run| run.finished_at).collect();
+    let want: Vec<_> = want_s.iter().map(|want_s| Some(at(*want_s))).collect();
+    assert_eq!(kept, want, "log at {log_s}, last end at {last_s}");
+}
+
+#[test]
+fn ages_count_neither_from_a_log_that_is_ahead_nor_from_a_node_that_is() {
+    check_ages(14, 14, &[4, 5, 14]);
+    check_ages(31_536_000, 6, &[1, 2, 3, 4, 5, 6]);
+    check_ages(31_536_000, 14, &[4, 5, 14]);
+    check_ages(14, 31_536_000, &[4, 5, 31_536_000]);
+}
+
 #[test]
 fn a_lowered_retention_is_reached_step_by_step() {
     let mut world = World::new();
