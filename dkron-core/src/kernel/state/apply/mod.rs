@@ -2,7 +2,9 @@
 //!
 //! A command is checked completely before its first write: a rejected one has changed nothing. A
 //! command costs what it touches, whatever the history holds: one that deletes a history removes
-//! only so much of it (see `sweep`).
+//! only so much of it (see `sweep`). There is one exception: to make a job again under the name of
+//! a deleted one removes all that is left of the old history, in the same transaction and without a
+//! bound; an `ApplyJobs` may do so for each of its jobs.
 //!
 //! # Where to begin reading
 //!
