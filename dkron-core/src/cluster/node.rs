@@ -111,9 +111,10 @@ impl Node {
         }
         // Only a child may do without one, and nothing of it is due by itself.
         let first = parsed.ok().and_then(|schedule| first_due_by(&job, &schedule, self.now()));
+        let until = self.now().max(self.passed());
         let overdue = self.query(|view| {
             let next = query::status(view, &job.name)?.and_then(|status| status.next);
-            match next.filter(|next| *next <= self.now()) {
+            match next.filter(|next| *next <= until) {
                 Some(_) => Ok(query::definition(view, &job.name)?.zip(next)),
                 None => Ok(None),
             }
@@ -122,9 +123,14 @@ impl Node {
         Ok(JobWrite { job, first, overdue, if_revision: None, restored: None })
     }
 
+    /// Returns the time of the last entry applied.
+    fn passed(&self) -> Timestamp {
+        self.consensus.progress().borrow().at.unwrap_or(Timestamp::MIN)
+    }
+
     /// Computes what a stored job has due already.
     pub(super) fn overdue(&self, stored: &Job, next: Option<Timestamp>) -> Option<Overdue> {
-        dispatch::overdue(stored, next, self.now(), self.zone)
+        dispatch::overdue(stored, next, self.now(), self.passed(), self.zone)
     }
 
     /// Computes when a job is due first, were it new now.

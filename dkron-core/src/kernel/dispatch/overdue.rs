@@ -14,13 +14,20 @@ use crate::limits::{CATCH_UP_COUNT_MAX, CATCH_UP_COUNT_PER_ROUND_MAX};
 
 /// Returns the instants of the stored `job` from `next` up to and including `now`, if there are
 /// any: what a [`JobWrite`](crate::kernel::state::JobWrite) carries.
+///
+/// `passed` is the time of the last entry: if the clock is behind it, and `next` lies between, that
+/// is said instead.
 pub fn overdue(
     job: &Job,
     next: Option<Timestamp>,
     now: Timestamp,
+    passed: Timestamp,
     server_zone: Zone,
 ) -> Option<Overdue> {
-    let first = next.filter(|next| *next <= now)?;
+    let first = next.filter(|next| *next <= now.max(passed))?;
+    if first > now {
+        return Some(Overdue::yet_to_come(first));
+    }
     let schedule = parse_schedule(job, server_zone).ok()?;
     let fires = JobFires::new(job, &schedule, first);
     let until = job.expires_at.map_or(now, |expires_at| now.min(expires_at)).max(first);
@@ -47,7 +54,8 @@ mod tests {
         job.expires_at = expires_at.map(at);
         let first = at("2030-01-01T10:00:01Z");
 
-        let found = overdue(&job, Some(first), at("2030-01-01T10:00:03.5Z"), Zone::UTC);
+        let now = at("2030-01-01T10:00:03.5Z");
+        let found = overdue(&job, Some(first), now, now, Zone::UTC);
 
         assert_eq!(found, Some(Overdue { first, last: at(last), fires }), "{schedule}");
     }
@@ -65,7 +73,10 @@ mod tests {
     fn what_is_yet_to_come_is_not_overdue() {
         let now = at("2030-01-01T10:00:00Z");
         let job = Job { schedule: "* * * * * *".into(), ..Job::new(JobName::parse("a").unwrap()) };
-        assert_eq!(overdue(&job, Some(at("2030-01-01T10:00:01Z")), now, Zone::UTC), None);
-        assert_eq!(overdue(&job, None, now, Zone::UTC), None);
+        let next = at("2030-01-01T10:00:01Z");
+        assert_eq!(overdue(&job, Some(next), now, now, Zone::UTC), None);
+        assert_eq!(overdue(&job, None, now, next, Zone::UTC), None);
+        let unseen = Some(Overdue::yet_to_come(next));
+        assert_eq!(overdue(&job, Some(next), now, next, Zone::UTC), unseen, "the clock is behind");
     }
 }

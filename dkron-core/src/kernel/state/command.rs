@@ -124,7 +124,7 @@ pub struct JobWrite {
     /// stored instant stands.
     pub first: Option<Timestamp>,
     /// What the stored job has due already, if it has anything due: skipped if the write takes its
-    /// first instant away.
+    /// first instant away. Without it, that is skipped if the time of the entry has come to it.
     pub overdue: Option<Overdue>,
     /// Only if the stored job has this revision: 0 = only if there is none, `None` = whatever.
     pub if_revision: Option<u64>,
@@ -141,15 +141,24 @@ impl JobWrite {
     }
 }
 
-/// Instants of a stored job that have come and are not decided.
+/// Instants of a stored job that have come and are not decided; or, with no `fires`, one that has
+/// passed for the log but not by the proposer's clock, which is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overdue {
     /// The first of them: the row of the due table that the proposer saw.
     pub first: Timestamp,
     /// The last of them.
     pub last: Timestamp,
-    /// How many there are, at least 1; a lower bound as in a [`Skip`](crate::Skip).
+    /// How many there are; a lower bound as in a [`Skip`](crate::Skip).
     pub fires: u32,
+}
+
+impl Overdue {
+    /// Says that the clock of the proposer has yet to show this instant, though entries of the log
+    /// have a later time.
+    pub const fn yet_to_come(first: Timestamp) -> Self {
+        Self { first, last: first, fires: 0 }
+    }
 }
 
 /// What one program declares.

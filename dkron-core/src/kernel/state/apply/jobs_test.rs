@@ -144,6 +144,13 @@ fn an_instant_that_a_write_takes_away_after_it_has_come_is_skipped() {
 }
 
 #[test]
+fn an_instant_that_has_passed_for_the_log_alone_is_taken_away_without_a_skip() {
+    let unseen = Some(Overdue::yet_to_come(at(60)));
+    check_overdue(unseen, |job| job.disabled = true, None);
+    check_overdue(unseen, |job| job.schedule = "0 0 * * * *".into(), None);
+}
+
+#[test]
 fn a_child_is_never_due_by_its_schedule_until_it_is_one_no_more() {
     let mut world = World::new();
     world.set(job("p"));
