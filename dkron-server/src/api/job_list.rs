@@ -180,3 +180,47 @@ impl Pieces for ListWriter {
         Ok(Piece { text: self.json.take(), is_last: self.is_done })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use dkron_core::JobBuilder;
+    use dkron_core::limits::{SORTED_LIST_ENTRIES_FREE, SORTED_LISTS_MAX};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_long_list_that_was_sorted_has_its_place_until_it_was_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = Arc::new(Api::in_memory(folder.path()).await);
+        let writes = (0..=SORTED_LIST_ENTRIES_FREE).map(|number| {
+            let job = JobBuilder::new(format!("job-{number}")).schedule("@manually");
+            api.cluster.set_job(job.build().unwrap())
+        });
+        for written in futures_util::future::join_all(writes).await {
+            written.unwrap();
+        }
+        let list = async |query: &str| list_jobs(Arc::clone(&api), Query::parse(query)).await;
+
+        let mut taken = Vec::new();
+        for _ in 0..SORTED_LISTS_MAX {
+            taken.push(list("_sort=displayname").await);
+            assert_eq!(taken.last().unwrap().status(), StatusCode::OK);
+        }
+        let refused = list("_sort=displayname").await;
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        for free in ["", "_sort=displayname&q=job-77"] {
+            assert_eq!(list(free).await.status(), StatusCode::OK, "{free}");
+        }
+
+        let body = to_bytes(taken.remove(0).into_body(), usize::MAX).await.unwrap();
+        let jobs: Vec<serde_json::Value> = serde_json::from_slice(&body).unwrap();
+        assert_eq!(jobs.len(), SORTED_LIST_ENTRIES_FREE + 1);
+        // A part of a long list is soon let go of.
+        for _ in 0..2 {
+            assert_eq!(list("_sort=displayname&_end=10").await.status(), StatusCode::OK);
+        }
+        drop(taken);
+        api.cluster.shutdown().await.unwrap();
+    }
+}
