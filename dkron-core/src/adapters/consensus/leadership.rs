@@ -9,7 +9,7 @@ use openraft::type_config::alias::WatchReceiverOf;
 use tokio::sync::watch;
 
 use super::apply_thread::ApplyProgress;
-use super::raft_types::{PeerId, Raft, TypeConfig};
+use super::raft_types::{Membership, PeerId, Raft, TypeConfig};
 use crate::kernel::model::NodeName;
 
 /// Who leads, and since when.
@@ -97,7 +97,9 @@ pub async fn rest_if_alone(raft: Raft, node: PeerId) {
         let is_resting = {
             let now = server.borrow_watched();
             let is_alone = now.membership_config.membership().nodes().count() == 1;
-            now.state == ServerState::Leader && is_alone && is_only_voter(&now, &node)
+            now.state == ServerState::Leader
+                && is_alone
+                && is_only_voter(&now.membership_config, &node)
         };
         raft.runtime_config().tick(!is_resting);
         if server.changed().await.is_err() {
@@ -107,7 +109,7 @@ pub async fn rest_if_alone(raft: Raft, node: PeerId) {
 }
 
 /// Tells whether `node` is the only voter: then it need not wait before it elects itself.
-pub fn is_only_voter(server: &RaftServerMetrics<TypeConfig>, node: &PeerId) -> bool {
-    let voters: BTreeSet<PeerId> = server.membership_config.membership().voter_ids().collect();
+pub fn is_only_voter(membership: &Membership, node: &PeerId) -> bool {
+    let voters: BTreeSet<PeerId> = membership.membership().voter_ids().collect();
     voters.len() == 1 && voters.contains(node)
 }

@@ -4,7 +4,6 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -98,15 +97,15 @@ impl Consensus {
 
     /// Stands for election at once if nobody else could: the wait is there to let others speak.
     async fn elect_if_alone(&self) -> Result<(), Error> {
-        let is_alone = {
-            let metrics = self.raft.server_metrics();
-            let server = metrics.borrow_watched();
-            is_only_voter(&server, &self.node)
-        };
-        if is_alone {
-            self.raft.trigger().elect(false).await.map_err(|error| {
-                Error::new(ErrorKind::Stopped, "elect the only member").with_source(error)
-            })?;
+        let stopped =
+            |error| Error::new(ErrorKind::Stopped, "elect the only member").with_source(error);
+        let node = self.node.clone();
+        // Asked of openraft itself: what it shows may not be there yet.
+        let is_alone = self
+            .raft
+            .with_raft_state(move |state| is_only_voter(state.membership_state.effective(), &node));
+        if is_alone.await.map_err(stopped)? {
+            self.raft.trigger().elect(false).await.map_err(stopped)?;
         }
         Ok(())
     }
