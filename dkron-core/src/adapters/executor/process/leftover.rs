@@ -100,7 +100,16 @@ mod tests {
     #[test]
     fn processes_of_earlier_instances_are_ended_and_no_others() {
         let spawn = |mark: &str| {
-            Command::new("sleep").arg("60").env(RUN_VARIABLE, format!("{mark}7")).spawn().unwrap()
+            let value = format!("{mark}7");
+            let child = Command::new("sleep").arg("60").env(RUN_VARIABLE, &value).spawn().unwrap();
+            // A new process shows no environment yet for a moment after it was started.
+            let (entry, deadline) =
+                ([format!("{RUN_VARIABLE}={value}")], Instant::now() + WAIT_MAX);
+            while !table::environment(child.id() as i32).unwrap().has_any(&entry) {
+                assert!(Instant::now() < deadline, "its environment is not to be seen");
+                thread::yield_now();
+            }
+            child
         };
         let (dead, other) = (u64::MAX - 11, u64::MAX - 12);
         let mut left = spawn(&instance_mark(dead));
