@@ -55,6 +55,22 @@ impl Daemon {
         self.address
     }
 
+    /// Makes a job of `settings` for the shell, runs it by hand, and returns its output.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made, or fails.
+    pub fn run_in_shell(&self, job: &str, settings: serde_json::Value) -> String {
+        let body = serde_json::json!({"name": job, "schedule": "@manually", "executor": "shell",
+                                      "executor_config": settings});
+        let mut http = self.http();
+        assert_eq!(http.post("/v1/jobs", body.to_string()).unwrap().status, 201);
+        http.post(&format!("/v1/jobs/{job}"), "").unwrap();
+        let executions = http.get(&format!("/v1/jobs/{job}/executions")).unwrap().json();
+        assert_eq!(executions[0]["success"], true, "{executions}");
+        executions[0]["output"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Returns a new connection to its API.
     pub fn http(&self) -> Http {
         Http::new(self.address)

@@ -189,13 +189,14 @@ fn last(bytes: &[u8], bytes_max: usize) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use dkron_core::{Cause, NodeName};
 
     use super::*;
     use crate::go_json::Layout;
 
-    fn execution(due_ns: u64, finished_at: Option<Timestamp>) -> Execution {
+    /// Returns the first attempt of a fire.
+    pub(in crate::api) fn execution(due_ns: u64, finished_at: Option<Timestamp>) -> Execution {
         let at = Timestamp::from_unix_ns(due_ns as i64);
         Execution {
             job: JobName::parse("job").unwrap(),

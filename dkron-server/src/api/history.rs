@@ -150,30 +150,13 @@ impl History {
 mod tests {
     use std::sync::Arc;
 
-    use dkron_core::{Cause, ExecutionState, JobBuilder, NodeName};
+    use dkron_core::JobBuilder;
 
     use super::*;
     use crate::api::answer::TOTAL_COUNT;
     use crate::api::executions::list;
+    use crate::api::executions::tests::execution;
     use crate::api::query::Query;
-
-    fn execution(due_ns: u64, finished_at: Option<Timestamp>) -> Execution {
-        let at = Timestamp::from_unix_ns(due_ns as i64);
-        Execution {
-            job: JobName::parse("job").unwrap(),
-            id: ExecutionId { due_ns, node: NodeName::parse("n").unwrap() },
-            fire_time: at,
-            cause: Cause::Schedule,
-            attempt: 1,
-            token: due_ns,
-            instance: 1,
-            started_at: at,
-            finished_at,
-            state: ExecutionState::Running,
-            is_cancel_requested: false,
-            output_bytes_total: 0,
-        }
-    }
 
     #[test]
     fn executions_of_one_second_are_sorted_by_its_parts() {

@@ -24,18 +24,6 @@ fn children(parent: i32) -> Vec<(i32, String)> {
     .collect()
 }
 
-/// Runs a command once and returns its output.
-fn run(daemon: &Daemon, job: &str, command: &str) -> String {
-    let body = json!({"name": job, "schedule": "@manually", "executor": "shell",
-                      "executor_config": {"command": command, "shell": "true"}});
-    let mut http = daemon.http();
-    assert_eq!(http.post("/v1/jobs", body.to_string()).unwrap().status, 201);
-    http.post(&format!("/v1/jobs/{job}"), "").unwrap();
-    let executions = http.get(&format!("/v1/jobs/{job}/executions")).unwrap().json();
-    assert_eq!(executions[0]["success"], true, "{executions}");
-    executions[0]["output"].as_str().unwrap_or_default().to_owned()
-}
-
 /// Goal: no zombie stays in a container whose first process is the daemon.
 /// Method: a job leaves processes behind that lose their parents, and end a second later.
 #[test]
@@ -49,11 +37,14 @@ fn as_process_1_the_daemon_reaps_orphans_and_ends_on_sigterm() {
     let around = i32::try_from(daemon.pid()).unwrap();
     let (first, _) = wait_for("the daemon's own process", BOUND, || children(around).pop());
 
-    let command = run(&daemon, "who", "tr '\\0' ' ' </proc/1/cmdline");
-    run(&daemon, "orphans", "for i in 1 2 3 4 5; do (setsid sleep 1 >/dev/null 2>&1 &); done");
+    let run = |job: &str, command: &str| {
+        daemon.run_in_shell(job, json!({"command": command, "shell": "true"}))
+    };
+    let command = run("who", "tr '\\0' ' ' </proc/1/cmdline");
+    run("orphans", "for i in 1 2 3 4 5; do (setsid sleep 1 >/dev/null 2>&1 &); done");
     let left = children(first);
     wait_until("the end of all orphans", BOUND, || children(first).is_empty());
-    run(&daemon, "after", "exit 0");
+    run("after", "exit 0");
     kill(Pid::from_raw(first), Signal::SIGTERM).unwrap();
     let ended = daemon.wait_for_end(BOUND);
 

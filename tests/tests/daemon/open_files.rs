@@ -18,18 +18,6 @@ fn limits_of(process: &str) -> (u64, u64) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-/// Runs a job by hand and returns its output.
-fn output_of(daemon: &Daemon, job: &str, settings: serde_json::Value) -> String {
-    let body = json!({"name": job, "schedule": "@manually", "executor": "shell",
-                      "executor_config": settings});
-    let mut http = daemon.http();
-    assert_eq!(http.post("/v1/jobs", body.to_string()).unwrap().status, 201);
-    http.post(&format!("/v1/jobs/{job}"), "").unwrap();
-    let executions = http.get(&format!("/v1/jobs/{job}/executions")).unwrap().json();
-    assert_eq!(executions[0]["success"], true, "{executions}");
-    executions[0]["output"].as_str().unwrap_or_default().to_owned()
-}
-
 /// Goal: a daemon may open what it is permitted to, and its commands what they always could.
 /// Method: daemons that are started with a low soft limit, and with a hard one as low.
 #[test]
@@ -40,9 +28,9 @@ fn a_daemon_raises_its_limit_of_open_files_and_its_commands_start_with_the_one_b
         let daemon = Daemon::at(folder.path()).prepared_by(prepare).start();
 
         let settings = json!({"command": "ulimit -Sn", "shell": "true"});
-        let of_a_shell = output_of(&daemon, "shell", settings);
+        let of_a_shell = daemon.run_in_shell("shell", settings);
         let settings = json!({"command": "sh -c 'ulimit -Sn'"});
-        let of_a_program = output_of(&daemon, "program", settings);
+        let of_a_program = daemon.run_in_shell("program", settings);
 
         assert_eq!(limits_of(&daemon.pid().to_string()), own, "{prepare}");
         assert_eq!(of_a_shell, format!("{of_commands}\n"), "{prepare}");

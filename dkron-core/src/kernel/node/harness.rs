@@ -3,87 +3,25 @@
 //!
 //! Time runs in jumps from one happening to the next, so days pass in milliseconds. The harness
 //! checks at each start what must never be broken: nothing starts before its instant, twice, or
-//! without a claim, and no run of a job that forbids overlap meets another fire of it.
+//! without a claim, and no run of a job that forbids overlap meets another fire of it. What came of
+//! it is asked in `record`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Answer, Effect, Engine, EngineConfig, Input, Observation};
-use crate::kernel::dispatch::{ManualRun, first_due, plan_manual};
+use crate::kernel::dispatch::first_due;
 use crate::kernel::model::{
-    Cause, ConcurrencyPolicy, ExecutionId, ExecutionState, Job, JobName, JobStatus, NodeName,
-    NodeView, Skip,
+    Cause, ConcurrencyPolicy, ExecutionId, ExecutionState, Job, JobName, NodeName, NodeView, Skip,
 };
 use crate::kernel::state::{
-    Claim, Command, DueRow, Entry, Envelope, Event, Fire, JobWrite, MemoryTables, Outcome, Report,
-    StoredOutput, apply, query,
+    Claim, Command, Entry, Envelope, Event, JobWrite, MemoryTables, Outcome, Report, StoredOutput,
+    apply,
 };
 use crate::kernel::time::{Timestamp, Zone};
 use crate::limits::{COMMANDS_PER_ENTRY_MAX, RUNS_MAX};
 
-pub(super) const S: Duration = Duration::from_secs(1);
-pub(super) const MS: Duration = Duration::from_millis(1);
-pub(super) const MIN: Duration = Duration::from_secs(60);
-pub(super) const DAY: Duration = Duration::from_secs(86_400);
-
-pub(super) fn name(text: &str) -> JobName {
-    JobName::parse(text).unwrap()
-}
-
-pub(super) fn at(text: &str) -> Timestamp {
-    Timestamp::parse_rfc3339(text).unwrap()
-}
-
-pub(super) fn job(text: &str, schedule: &str) -> Job {
-    Job { schedule: schedule.to_owned(), ..Job::new(name(text)) }
-}
-
-/// The instants from `first` on that lie before `end`, `period` apart.
-pub(super) fn every(period: Duration, first: &str, end: &str) -> Vec<Timestamp> {
-    let end = at(end);
-    std::iter::successors(Some(at(first)), |fire| Some(fire.saturating_add(period)))
-        .take_while(|fire| *fire < end)
-        .collect()
-}
-
-pub(super) fn forbid(job: Job) -> Job {
-    Job { concurrency: ConcurrencyPolicy::Forbid, ..job }
-}
-
-pub(super) fn disable(world: &World, job: &str) -> Command {
-    let (job, revision) = (name(job), world.status(job).revision);
-    Command::SetDisabled { job, revision, disabled: true, first: None, overdue: None }
-}
-
-pub(super) fn run(world: &World, job: &str, is_forced: bool) -> Fire {
-    let nodes = world.nodes();
-    let run = ManualRun {
-        job: &name(job),
-        now: world.now(),
-        nodes: &nodes,
-        region: "global",
-        seed: 1,
-        is_forced,
-    };
-    plan_manual(&world.tables, &run).unwrap()
-}
-
-/// Numbers for tests that throw dice; the seed is in the message of whatever fails.
-#[derive(Clone, Debug)]
-pub(super) struct Dice(pub(super) u64);
-
-impl Dice {
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    pub(super) fn percent(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
+pub(super) use super::props::{DAY, Dice, MIN, MS, S, at, disable, every, forbid, job, name, run};
 
 /// What has been started on a node.
 #[derive(Clone, Debug)]
@@ -555,54 +493,6 @@ impl World {
         let commands = vec![Command::Finish(report)];
         let commit = self.commit;
         self.later(commit, Happening::Commit { round: None, commands });
-    }
-
-    // ---- What tests ask.
-
-    pub(super) fn status(&self, job: &str) -> JobStatus {
-        query::status(&self.tables, &name(job)).unwrap().unwrap()
-    }
-
-    pub(super) fn due_of(&self, job: &str) -> Vec<DueRow> {
-        query::waiting(&self.tables, &name(job)).unwrap()
-    }
-
-    /// The instants of the fires of `job` that were started, in order, as texts.
-    pub(super) fn started(&self, job: &str) -> Vec<String> {
-        let of_job = self.starts.iter().filter(|start| start.job == name(job));
-        of_job.map(|start| start.fire_time.to_string()).collect()
-    }
-
-    pub(super) fn skips_of(&self, job: &str) -> Vec<&Skip> {
-        self.skips.iter().filter(|skip| skip.job == name(job)).collect()
-    }
-
-    /// Checks that every instant of `fires` has exactly one outcome, and no other instant has any.
-    #[track_caller]
-    pub(super) fn check_outcomes(&self, job: &str, fires: &[Timestamp]) {
-        let job = name(job);
-        let mut outcomes: BTreeMap<Timestamp, u32> = fires.iter().map(|fire| (*fire, 0)).collect();
-        // A fire is claimed for all its nodes at once: one of them stands for it.
-        let mut claimed = BTreeSet::new();
-        for execution in self.claims.iter().map(|claim| &claim.execution) {
-            let is_first = execution.attempt == 1 && execution.cause == Cause::Schedule;
-            if execution.job == job && is_first {
-                claimed.insert((execution.fire_time, execution.id.due_ns));
-            }
-        }
-        for (fire_time, _) in claimed {
-            let outcome = outcomes.get_mut(&fire_time);
-            *outcome.unwrap_or_else(|| panic!("{job} has no fire at {fire_time}")) += 1;
-        }
-        for skip in self.skips.iter().filter(|skip| skip.job == job) {
-            let is_at = |instant| outcomes.contains_key(instant);
-            assert!(is_at(&skip.first) && is_at(&skip.last), "{skip:?}");
-            let within = outcomes.range_mut(skip.first..=skip.last);
-            let count = within.map(|(_, outcome)| *outcome += 1).count();
-            assert!((1..=count).contains(&(skip.fires as usize)), "{skip:?} of {count}");
-        }
-        let wrong: Vec<_> = outcomes.iter().filter(|(_, outcome)| **outcome != 1).collect();
-        assert!(wrong.is_empty(), "{job}: outcomes of {:?}", &wrong[..wrong.len().min(5)]);
     }
 }
 

@@ -50,6 +50,10 @@ mod outage_test;
 #[cfg(test)]
 mod overlap_test;
 #[cfg(test)]
+mod props;
+#[cfg(test)]
+mod record;
+#[cfg(test)]
 mod rounds_test;
 #[cfg(test)]
 mod sweep_test;
