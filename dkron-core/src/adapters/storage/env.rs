@@ -18,6 +18,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use super::data_dir::DataDir;
 use super::dir_sync::sync_dir;
+use super::mapped_pages::MappedPages;
 use super::page_check::check_pages;
 use super::page_walk::{PageCheck, PagesLeft};
 use crate::error::{Error, ErrorKind};
@@ -51,6 +52,7 @@ pub struct EnvConfig<const N: usize> {
 pub struct OpenEnv<const N: usize> {
     env: Option<Env<WithoutTls>>,
     tables: [ByteTable; N],
+    pages: Arc<MappedPages>,
     path: PathBuf,
     pid: u32,
     /// Outlives the environment, for nobody else may open its file before.
@@ -94,8 +96,14 @@ impl<const N: usize> OpenEnv<N> {
             let synced = sync_dir(&path).and_then(|()| sync_dir(data_dir.path()));
             synced.map_err(|error| failed("make").with_source(error))?;
         }
-        let (env, data_dir) = (Some(env), Arc::clone(data_dir));
-        let env = Self { env, tables, path, pid: std::process::id(), _data_dir: data_dir };
+        let env = Self {
+            env: Some(env),
+            tables,
+            pages: Arc::new(MappedPages::of(&path.join(DATA_FILE_NAME))),
+            path,
+            pid: std::process::id(),
+            _data_dir: Arc::clone(data_dir),
+        };
         Ok((env, left))
     }
 
@@ -107,6 +115,11 @@ impl<const N: usize> OpenEnv<N> {
     /// Returns the table `index` of [`EnvConfig::tables`].
     pub fn table(&self, index: usize) -> ByteTable {
         *self.tables.get(index).expect("invariant: the tables asked for were opened")
+    }
+
+    /// Returns what is mapped of its file.
+    pub fn pages(&self) -> &Arc<MappedPages> {
+        &self.pages
     }
 
     /// Returns its directory.
@@ -122,6 +135,7 @@ impl<const N: usize> Drop for OpenEnv<N> {
         if std::process::id() != self.pid {
             return std::mem::forget(self.env.take());
         }
+        self.pages.close();
         if let Some(env) = self.env.take()
             && !env.prepare_for_closing().wait_timeout(CLOSE_WAIT_MAX)
         {

@@ -21,6 +21,7 @@ use super::log_batch::LogBatch;
 use super::log_format::{
     COMMITTED, PURGED, RECORD_HEADER_BYTES, RECORD_VERSION, VOTE, decode_position,
 };
+use super::mapped_pages::MappedPages;
 use super::page_walk::PageCheck;
 use crate::error::{Error, ErrorKind};
 use crate::ports::{LogBounds, LogPosition, LogRecord};
@@ -151,6 +152,11 @@ impl LogEnv {
     /// Begins a batch. Call from one thread only.
     pub fn begin(&self) -> heed::Result<LogBatch<'_>> {
         Ok(LogBatch::new(self.env.env().write_txn()?, self.records(), self.marks()))
+    }
+
+    /// Returns what is mapped of its file.
+    pub fn pages(&self) -> &Arc<MappedPages> {
+        self.env.pages()
     }
 
     /// Puts an error of the environment into words.

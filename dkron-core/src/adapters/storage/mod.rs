@@ -37,6 +37,7 @@ mod log_env;
 mod log_format;
 mod log_memory;
 mod log_writer;
+mod mapped_pages;
 mod open;
 mod outbox;
 mod outbox_memory;
@@ -54,5 +55,6 @@ pub(crate) use data_dir::DataDirConfig;
 #[cfg(test)]
 use health::StorageCondition;
 pub(crate) use health::StorageHealth;
+pub(crate) use mapped_pages::let_go_at_times;
 pub(crate) use open::Storage;
 pub(crate) use state_store::{StateStore, StateView};

@@ -19,6 +19,7 @@ use super::history_check::HistoryHold;
 use super::log_env::{DIR_NAME as LOG_DIR_NAME, LogEnv};
 use super::log_memory::MemoryLog;
 use super::log_writer::LmdbLog;
+use super::mapped_pages::MappedPages;
 use super::outbox::FileOutbox;
 use super::outbox_memory::MemoryOutbox;
 use super::snapshots::{MemorySnapshots, SnapshotDir};
@@ -39,6 +40,8 @@ pub struct Storage {
     pub outbox: Arc<dyn Outbox>,
     /// Whether writes are accepted.
     pub health: Arc<StorageHealth>,
+    /// What is mapped of its files; empty in memory.
+    pub pages: Vec<Arc<MappedPages>>,
     /// Where it is; `None` in memory.
     pub data_dir: Option<Arc<DataDir>>,
 }
@@ -90,12 +93,14 @@ impl Storage {
             let error = Error::new(ErrorKind::Storage, message).with_source(error);
             tracing::warn!(error = error.report(), "not noted that the data dir is filled");
         }
+        let pages = vec![Arc::clone(log.pages()), Arc::clone(state.pages())];
         Ok(Self {
             log: Arc::new(LmdbLog::start(log, Arc::clone(&health))?),
             state: Arc::new(StateStore::Lmdb(state)),
             snapshots: Arc::new(snapshots),
             outbox: Arc::new(FileOutbox::open(&data_dir)?),
             health,
+            pages,
             data_dir: Some(data_dir),
         })
     }
@@ -119,6 +124,7 @@ impl Storage {
             snapshots: Arc::new(MemorySnapshots::default()),
             outbox: Arc::new(MemoryOutbox::default()),
             health,
+            pages: Vec::new(),
             data_dir: None,
         }
     }

@@ -14,6 +14,7 @@ use super::health::{StorageHealth, Writer};
 #[cfg(test)]
 use super::history_check::HistoryHold;
 use super::history_check::{HISTORY, HistoryCheck, HistoryParts};
+use super::mapped_pages::MappedPages;
 use super::page_walk::PageCheck;
 use super::state_tables::{Handles, LmdbUpdate, LmdbView, TABLES, note_damage, verify_record};
 use crate::error::{Error, ErrorKind};
@@ -104,6 +105,11 @@ impl LmdbState {
         let (history, hold) = HistoryCheck::held(Arc::clone(&self.health));
         self.history = history;
         hold
+    }
+
+    /// Returns what is mapped of its file.
+    pub fn pages(&self) -> &Arc<MappedPages> {
+        self.env.pages()
     }
 
     fn handles(&self) -> Handles<'_> {
