@@ -213,13 +213,13 @@ fn log_events(events: &[Event]) {
                 first = %skip.first,
                 last = %skip.last,
                 fires = skip.fires,
-                reason = ?skip.reason,
+                reason = %skip.reason,
                 "skip"
             ),
             Event::Finished { execution, .. } => tracing::debug!(
                 job = %execution.job,
                 execution = %execution.id,
-                state = ?execution.state,
+                state = %execution.state,
                 "finished"
             ),
             _ => {}
@@ -230,15 +230,13 @@ fn log_events(events: &[Event]) {
 /// Logs what the engine observed.
 fn note(observation: &Observation) {
     match observation {
-        Observation::Planned { .. } => tracing::trace!(?observation, "engine"),
+        Observation::Planned { .. } => tracing::trace!("{observation}"),
         // A job was written, or a run claimed, while decisions were on their way: nothing is amiss.
-        Observation::Refused { .. } => tracing::debug!(?observation, "engine"),
+        Observation::Refused { .. } => tracing::debug!("{observation}"),
         Observation::TookOffice { .. }
         | Observation::WithdrewClaim { .. }
-        | Observation::OverloadOver { .. } => {
-            tracing::info!(?observation, "engine");
-        }
-        _ => tracing::warn!(?observation, "engine"),
+        | Observation::OverloadOver { .. } => tracing::info!("{observation}"),
+        _ => tracing::warn!("{observation}"),
     }
 }
 

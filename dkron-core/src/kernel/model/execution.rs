@@ -95,6 +95,18 @@ impl ExecutionState {
     }
 }
 
+impl fmt::Display for ExecutionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+        })
+    }
+}
+
 /// One attempt of one fire on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execution {
@@ -162,6 +174,27 @@ pub enum SkipReason {
     AlreadyDecided,
 }
 
+impl fmt::Display for SkipReason {
+    /// Writes the reason as an operator reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "the job is disabled",
+            Self::NotStarted => "before the job's starts_at",
+            Self::Expired => "after the job's expires_at",
+            Self::Forbidden { running } => {
+                return write!(f, "execution {running} is running, and concurrency is forbid");
+            }
+            Self::NoCapableNode { wanted } => return write!(f, "no capable node: {wanted}"),
+            Self::CaughtUp => "fell due while nobody scheduled, and the job's catch-up leaves it",
+            Self::TooLate => "found later than the job's misfire deadline",
+            Self::Withdrawn => "the job was changed, disabled or deleted before the instant",
+            Self::AlreadyDecided => {
+                "decided before: the job was written while the clock was behind"
+            }
+        })
+    }
+}
+
 /// A fire, or a row of consecutive fires, that was deliberately not started; or a further attempt
 /// of a fire that did start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,6 +222,18 @@ pub struct Skip {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_reads_as_what_an_operator_looks_for() {
+        let running = ExecutionId::parse("1763707258000000000-n1").unwrap();
+        let check = |reason: SkipReason, want: &str| assert_eq!(reason.to_string(), want);
+        check(
+            SkipReason::Forbidden { running },
+            "execution 1763707258000000000-n1 is running, and concurrency is forbid",
+        );
+        let wanted = "tag role=web".to_owned();
+        check(SkipReason::NoCapableNode { wanted }, "no capable node: tag role=web");
+    }
 
     #[test]
     fn an_id_names_the_instant_it_was_made_of() {

@@ -1,11 +1,8 @@
 //! What the engine wants done.
 
-use std::time::Duration;
-
-use crate::kernel::model::{ExecutionId, JobName, NodeName};
-use crate::kernel::schedule::ScheduleError;
-use crate::kernel::state::{Claim, Command, Rejection};
-use crate::kernel::time::Timestamp;
+use super::observation::Observation;
+use crate::kernel::model::{ExecutionId, JobName};
+use crate::kernel::state::{Claim, Command};
 
 /// One thing for the driver to do, in the order given.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,95 +42,4 @@ pub enum Effect {
     },
     /// Nothing to do: something worth a line in the log or a metric.
     Note(Observation),
-}
-
-/// Something that happened inside the engine and shows nowhere in the state.
-///
-/// Skips and their reasons, starts and ends are events of the state; they are not repeated here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Observation {
-    /// This node began to lead.
-    TookOffice {
-        /// Claims of living processes that are handed out again.
-        resumed: usize,
-        /// Executions whose process is gone.
-        lost: usize,
-        /// The first instant due, if one is due already: since then nobody scheduled.
-        due_since: Option<Timestamp>,
-    },
-    /// Nobody watched for a while: the clock was put forward, or the process or machine stood
-    /// still. What fell due meanwhile follows the catch-up policy of its job.
-    TimeSkipped {
-        /// For how long.
-        span: Duration,
-    },
-    /// The clock shows an instant before one that has passed: it was put back, or that of the
-    /// leader before was ahead. No job has an instant decided again: its schedule goes on when the
-    /// clock reaches the instant after the last one decided.
-    ClockWentBack {
-        /// How far it is behind.
-        span: Duration,
-    },
-    /// A round of decisions was made.
-    Planned {
-        /// Fires claimed.
-        starts: usize,
-        /// Fires, or rows of fires, skipped.
-        skips: usize,
-        /// How late the earliest of them was when decided; zero if it was ahead of its instant.
-        late: Duration,
-    },
-    /// As many executions run as may
-    /// ([`limits::RUNS_MAX`](crate::limits::RUNS_MAX)): what is due waits until some have ended.
-    Overloaded {
-        /// How many run.
-        running: u64,
-    },
-    /// For a minute nothing due has had to wait for others to end. Until then one
-    /// [`Observation::Overloaded`] stands for all of it.
-    OverloadOver {
-        /// How long things had to wait, from the first to the last.
-        span: Duration,
-    },
-    /// Executions are being closed: lost ones, and claims that must not start.
-    Closing {
-        /// How many.
-        executions: usize,
-    },
-    /// A claim was not started: its job changed, or its end was asked for, before its instant.
-    WithdrewClaim {
-        /// The job.
-        job: JobName,
-        /// The claim.
-        execution: ExecutionId,
-    },
-    /// The leader does not understand a stored schedule: another version wrote it, or the zone is
-    /// not known here. The job stays due, and is looked at again after
-    /// [`limits::SCHEDULE_RETRY_PERIOD`](crate::limits::SCHEDULE_RETRY_PERIOD).
-    ScheduleUnreadable {
-        /// The job.
-        job: JobName,
-        /// What is wrong with it.
-        error: ScheduleError,
-    },
-    /// The state refused decisions; what they were about is decided anew.
-    Refused {
-        /// How many.
-        commands: usize,
-        /// The first reason.
-        first: Rejection,
-    },
-    /// A round of proposals failed; it is decided anew after a pause.
-    RoundFailed {
-        /// The pause.
-        pause: Duration,
-    },
-    /// A node that runs executions has left the list of living nodes.
-    NodeGone {
-        /// The node.
-        node: NodeName,
-        /// The process.
-        instance: u64,
-    },
 }

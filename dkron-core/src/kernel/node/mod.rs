@@ -27,6 +27,7 @@ mod engine_clock;
 mod input;
 mod look_ahead;
 mod nodes;
+mod observation;
 mod rounds;
 mod scene;
 mod sweep;
@@ -58,6 +59,7 @@ mod rounds_test;
 #[cfg(test)]
 mod sweep_test;
 
-pub use effect::{Effect, Observation};
+pub use effect::Effect;
 pub use engine::{Engine, EngineConfig};
 pub use input::{Answer, Input};
+pub use observation::Observation;
