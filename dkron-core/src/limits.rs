@@ -36,6 +36,12 @@ pub const PROGRESS_NOTE_BYTES_MAX: usize = 1 << 10;
 /// How long a run that was asked to end may take before it is killed.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(5);
 
+/// How long runs that are asked to end at once have for it, before their processes are killed.
+pub const RUSH_GRACE: Duration = Duration::from_millis(500);
+
+/// How long it takes at most to end all runs at once, [`RUSH_GRACE`] included.
+pub const RUSH_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// How often the processes of a run are looked at, where something depends on it: the memory they
 /// hold, or whether any is left. A look costs a few microseconds per process of the machine.
 pub const PROCESS_LOOK_PERIOD: Duration = Duration::from_millis(250);

@@ -117,6 +117,16 @@ impl Daemon {
         self.signal(Signal::SIGTERM);
     }
 
+    /// Sends SIGINT, as Ctrl-C does, without waiting.
+    pub fn interrupt(&self) {
+        self.signal(Signal::SIGINT);
+    }
+
+    /// Returns the ids and command lines of the daemon and of all it started that still live.
+    pub fn processes(&self) -> Vec<(i32, String)> {
+        processes::marked(&self.mark)
+    }
+
     /// Ends the daemon by SIGTERM and waits until it, and all it started, is gone.
     ///
     /// # Panics
@@ -134,14 +144,26 @@ impl Daemon {
     ///
     /// After `bound`; or if a process is left behind.
     #[track_caller]
-    pub fn wait_for_end(mut self, bound: Duration) -> Ended {
-        let ended = end_of(&mut self.child, &mut self.log, bound);
-        let left = processes::marked(&self.mark);
+    pub fn wait_for_end(self, bound: Duration) -> Ended {
+        let (ended, survivors) = self.wait_for_end_alone(bound);
+        let left = survivors.list();
         assert!(left.is_empty(), "the daemon left processes behind: {left:?}\n{}", ended.log);
         ended
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Waits until the daemon has ended by itself; returns what it left behind.
+    ///
+    /// # Panics
+    ///
+    /// After `bound`.
+    #[track_caller]
+    pub fn wait_for_end_alone(mut self, bound: Duration) -> (Ended, Survivors) {
+        let ended = end_of(&mut self.child, &mut self.log, bound);
+        (ended, Survivors { mark: std::mem::take(&mut self.mark) })
+    }
+
+    /// Sends it a signal without waiting.
+    pub fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             // Fails only if it has ended already, which the wait after it finds out.
             let _ = kill(Pid::from_raw(pid), signal);

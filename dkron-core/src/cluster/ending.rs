@@ -11,12 +11,13 @@
 //! without a bound.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::gate::CALLS_WAIT_MAX;
 use super::node::Node;
 use super::owned::{NodeRuntime, STALL_WAIT_MAX, tell};
 use crate::adapters::consensus::SHUTDOWN_RAFT_MAX;
+use crate::adapters::executor::kill_runs;
 use crate::driver::EngineNews;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
@@ -92,6 +93,30 @@ impl Node {
                 tracing::error!(runs = left, "runs do not end, or cannot be reported: left behind");
             }
         })
+    }
+
+    /// Ends all runs, within [`limits::RUSH_WAIT_MAX`]: asks them, and kills the processes of those
+    /// that do not heed it within [`limits::RUSH_GRACE`]. Returns how many have not ended.
+    #[expect(clippy::disallowed_methods, reason = "waits for the kernel, on a thread of its own")]
+    pub(super) fn end_runs_at_once(&self) -> usize {
+        let deadline = Instant::now() + limits::RUSH_WAIT_MAX;
+        self.runs.end_all();
+        let runs = Arc::clone(&self.runs);
+        // If the threads of the runs hang, the processes are ended all the same.
+        let _ = self.runtime.wait_within(limits::RUSH_GRACE, async move {
+            let _ = tokio::time::timeout(limits::RUSH_GRACE, runs.drained()).await;
+        });
+        loop {
+            // Those that have begun meanwhile are asked as well.
+            self.runs.end_all();
+            let running = self.runs.running();
+            let tokens = running.iter().map(|run| run.execution.token).collect();
+            let killed = kill_runs(self.instance, &tokens);
+            if (killed == 0 && running.is_empty()) || Instant::now() >= deadline {
+                return running.len();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Stops the log and the engine: proposals that are under way are answered, if only with an

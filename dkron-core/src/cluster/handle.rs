@@ -250,6 +250,35 @@ impl Cluster {
         self.gate.close()
     }
 
+    /// Ends all executions on this node, now: for a process that ends without waiting for
+    /// [`Cluster::shutdown`], and would leave the processes of its commands behind.
+    ///
+    /// Asks them to end, and half a second later kills the processes of those that have not, with
+    /// all they have started; no other process is touched. Takes no longer than two seconds,
+    /// whatever happens; dropping the future does not take it back. Returns how many had not ended
+    /// by then: functions of the program that do not heed their cancellation, or processes that
+    /// the kernel cannot end. Executions that end so are [`Lost`](crate::ExecutionState::Lost), as
+    /// in a shutdown.
+    ///
+    /// Keeps nothing from starting afterwards: begin a shutdown first. May be called while one
+    /// goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stopped`] if the node has stopped, and its executions with it, or this is a
+    /// forked child; [`ErrorKind::Unavailable`] if the system gives no thread for it.
+    pub async fn end_runs_at_once(&self) -> Result<usize, Error> {
+        let node = self.node()?;
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        spawn_plain("dkron-rush", move || {
+            // Fails only if the caller does not wait; the runs end all the same.
+            let _ = sender.send(node.end_runs_at_once());
+        })?;
+        receiver.await.map_err(|_| {
+            Error::new(ErrorKind::Internal, "the end of the runs panicked; please report it")
+        })
+    }
+
     /// Returns the node, unless it is of no use any more.
     pub(super) fn node(&self) -> Result<Arc<Node>, Error> {
         self.gate.node()

@@ -21,7 +21,7 @@ mod summary;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use dkron_core::{Cluster, Config, Error};
+use dkron_core::{Cluster, Config, Error, ErrorKind};
 
 use self::http::HttpServer;
 use self::signals::{Signals, Wish};
@@ -164,7 +164,7 @@ async fn give_up(cluster: &Cluster, fault: String, signals: &mut Signals) -> Str
     tokio::select! {
         // Its error is the fault, or what follows from it.
         _ = cluster.shutdown() => {}
-        wish = signals.next() => tracing::warn!("agent: {wish}: ended at once"),
+        wish = signals.next() => end_at_once(cluster, &format!("{wish}: ended at once")).await,
     }
     format!("the node has stopped itself: {fault}")
 }
@@ -184,6 +184,23 @@ async fn stop(cluster: &Cluster, wish: Wish, signals: &mut Signals) -> Result<()
             }
             Err(error) => Err(format!("stop the node: {}", error.report())),
         },
-        wish = signals.next() => Err(format!("{wish} again: ended at once")),
+        wish = signals.next() => {
+            let why = format!("{wish} again: ended at once");
+            end_at_once(cluster, &why).await;
+            Err(why)
+        }
+    }
+}
+
+/// Ends what runs, within two seconds, for the process does not wait for it any longer: nobody
+/// would watch it afterwards.
+async fn end_at_once(cluster: &Cluster, why: &str) {
+    tracing::warn!("agent: {why}");
+    match cluster.end_runs_at_once().await {
+        Ok(0) => {}
+        Ok(left) => tracing::error!(left, "agent: runs do not end: left behind"),
+        // They have ended with the node.
+        Err(error) if error.kind() == ErrorKind::Stopped => {}
+        Err(error) => tracing::error!(error = error.report(), "agent: runs are left behind"),
     }
 }

@@ -105,14 +105,3 @@ fn the_requests_of_the_readme_are_answered_word_for_word() {
     }
     daemon.terminate(Duration::from_secs(20));
 }
-
-#[test]
-fn a_server_that_is_told_nothing_forms_a_cluster_of_one_and_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-
-    let daemon = Daemon::at(folder.path()).args(&["--bootstrap-expect=0"]).start();
-
-    assert_eq!(daemon.http().post("/v1/jobs", JOB).unwrap().status, 201);
-    daemon.wait_for_log("cluster of one", Duration::from_secs(1));
-    daemon.terminate(Duration::from_secs(20));
-}

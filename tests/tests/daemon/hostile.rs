@@ -147,6 +147,7 @@ fn hostile_jobs_are_refused_with_what_is_wrong() {
         ("null bytes alone", &[0; 4_096], "'\\x00' looking for beginning of value"),
         ("UTF-16", b"\xff\xfe{\x00}\x00", "looking for beginning of value"),
         ("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", "'\\x1f' looking for"),
+        ("nothing", b"", "EOF"),
     ] {
         siege.check_job(what, body, wanted);
     }

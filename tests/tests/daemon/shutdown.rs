@@ -1,8 +1,12 @@
-//! SIGTERM and SIGINT, the second start, and two daemons on one data directory.
+//! Every way to end: SIGTERM, SIGINT, a request; in order and in a hurry. The second start, and two
+//! daemons on one data directory.
 
+use std::io;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use dkron_e2e::daemon::Daemon;
+use dkron_e2e::http::Answer;
 use dkron_e2e::wait::wait_until;
 use serde_json::json;
 
@@ -15,32 +19,81 @@ fn job(name: &str, command: &str) -> String {
     .to_string()
 }
 
-/// Starts a run without waiting for its end, and returns once it runs.
-fn start_run(daemon: &Daemon, job: &str) {
+/// Starts a run without waiting for its end, and returns once it runs, with whom the answer comes
+/// to: at the end of the run, or not at all.
+fn start_run(daemon: &Daemon, job: &str) -> JoinHandle<io::Result<Answer>> {
     let mut http = daemon.http();
     let path = format!("/v1/jobs/{job}");
-    // The answer comes with the end of the run, or not at all.
-    std::thread::spawn(move || drop(http.post(&path, "")));
+    let answer = std::thread::spawn(move || http.post(&path, ""));
     let mut http = daemon.http();
     wait_until("the run", END_BOUND, || http.get("/v1/busy").unwrap().text().contains(job));
+    answer
 }
 
+/// A way to ask a daemon for its end.
+type Ask = fn(&Daemon);
+
+const SIGNALS: [(&str, Ask); 2] =
+    [("terminated", Daemon::ask_to_end), ("interrupt", Daemon::interrupt)];
+
 #[test]
-fn sigterm_waits_for_running_jobs_and_keeps_their_results() {
-    let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(folder.path());
-    daemon.http().post("/v1/jobs", job("short", "sleep 1; echo finished")).unwrap();
-    start_run(&daemon, "short");
+fn a_signal_waits_for_running_jobs_and_keeps_their_results() {
+    for (name, ask) in SIGNALS {
+        let folder = tempfile::tempdir().unwrap();
+        let daemon = Daemon::start(folder.path());
+        daemon.http().post("/v1/jobs", job("short", "sleep 1; echo finished")).unwrap();
+        let answer = start_run(&daemon, "short");
 
-    let ended = daemon.terminate(END_BOUND);
-    let again = Daemon::start(folder.path());
-    let executions = again.http().get("/v1/jobs/short/executions").unwrap().json();
+        ask(&daemon);
+        let ended = daemon.wait_for_end(END_BOUND);
+        let again = Daemon::start(folder.path());
+        let executions = again.http().get("/v1/jobs/short/executions").unwrap().json();
 
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
-    assert_eq!(executions.as_array().unwrap().len(), 1, "{executions}");
-    assert_eq!(executions[0]["success"], true);
-    assert_eq!(executions[0]["output"], "finished\n");
-    again.terminate(END_BOUND);
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+        assert!(ended.log.contains(&format!("caught signal {name}")), "{}", ended.log);
+        assert_eq!(answer.join().unwrap().unwrap().status, 200, "{name}");
+        assert_eq!(executions.as_array().unwrap().len(), 1, "{executions}");
+        assert_eq!(executions[0]["success"], true);
+        assert_eq!(executions[0]["output"], "finished\n");
+        again.terminate(END_BOUND);
+    }
+}
+
+/// Goal: who is in a hurry leaves nobody behind, whatever the commands make of signals.
+/// Method: a tree that heeds none, one of its processes in a session of its own, and one that a
+/// command left to itself when it ended: that one is nobody's business.
+#[test]
+fn a_second_signal_ends_the_process_at_once_and_what_it_runs() {
+    for (name, ask) in SIGNALS {
+        let folder = tempfile::tempdir().unwrap();
+        let daemon = Daemon::start(&folder.path().join("data"));
+        let left = folder.path().join("left");
+        let leave = format!("(sleep 600 >/dev/null 2>&1 & echo $! > {})", left.display());
+        daemon.http().post("/v1/jobs", job("leaves", &leave)).unwrap();
+        daemon.http().post("/v1/jobs/leaves", "").unwrap();
+        let stubborn =
+            "trap '' TERM INT; (setsid sh -c \"trap '' TERM; sleep 600; :\") & sleep 600; :";
+        daemon.http().post("/v1/jobs", job("endless", stubborn)).unwrap();
+        start_run(&daemon, "endless");
+        wait_until("its processes", END_BOUND, || {
+            daemon.processes().iter().filter(|(_, command)| command.contains("sleep 600")).count()
+                >= 4
+        });
+
+        ask(&daemon);
+        daemon.wait_for_log("waiting for jobs to finish", END_BOUND);
+        ask(&daemon);
+        let begun = Instant::now();
+        let (ended, survivors) = daemon.wait_for_end_alone(END_BOUND);
+        let took = begun.elapsed();
+
+        assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
+        assert!(ended.log.contains(&format!("{name} again: ended at once")), "{}", ended.log);
+        assert!(took < Duration::from_secs(5), "{took:?}\n{}", ended.log);
+        let left: i32 = std::fs::read_to_string(left).unwrap().trim().parse().unwrap();
+        let survivors: Vec<i32> = survivors.list().into_iter().map(|(pid, _)| pid).collect();
+        assert_eq!(survivors, [left], "{}", ended.log);
+    }
 }
 
 #[test]
@@ -124,4 +177,43 @@ fn a_start_goes_on_where_the_last_one_ended() {
     assert_eq!(http.get("/v1/jobs").unwrap().text(), jobs.text());
     assert_eq!(http.get("/v1/jobs/kept/executions").unwrap().text(), executions.text());
     second.terminate(END_BOUND);
+}
+
+#[test]
+fn a_request_to_leave_ends_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+
+    let answer = daemon.http().post("/v1/leave", "").unwrap();
+
+    assert_eq!((answer.status, answer.text().as_str()), (200, "{}"));
+    assert_eq!(daemon.wait_for_end(END_BOUND).status.code(), Some(0));
+}
+
+#[test]
+fn a_pause_and_the_id_of_a_member_outlast_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let member = |daemon: &Daemon| daemon.http().get("/v1/members").unwrap().json()[0].clone();
+    let daemon = Daemon::start(directory.path());
+    let id = member(&daemon)["id"].clone();
+    assert_eq!(daemon.http().post("/v1/pause", "").unwrap().status, 200);
+    daemon.terminate(END_BOUND);
+
+    let daemon = Daemon::start(directory.path());
+
+    assert_eq!(member(&daemon)["id"], id);
+    assert_eq!(member(&daemon)["id"], id, "at each request");
+    assert_eq!(daemon.http().get("/v1/pause").unwrap().json(), json!({"paused": true}));
+    assert_eq!(daemon.http().post("/v1/jobs", "{").unwrap().status, 503);
+}
+
+#[test]
+fn a_hangup_is_answered_with_a_word_and_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::at(directory.path()).args(&["--disable-usage-stats"]).start();
+
+    daemon.signal(nix::sys::signal::Signal::SIGHUP);
+
+    daemon.wait_for_log("reading the configuration anew is not available", END_BOUND);
+    assert_eq!(daemon.http().get("/health").unwrap().status, 200);
 }

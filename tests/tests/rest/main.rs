@@ -1,5 +1,9 @@
-//! The REST API of the daemon, as clients of the Go Dkron know it.
+//! The REST API of the daemon, as clients of the Go Dkron know it: shapes, statuses, and what an
+//! answer means.
+//!
+//! What the process does with its command line, its signals, its data and its clients' malice is in
+//! `daemon`; each thing is tested in one of the two.
 
-mod lifecycle;
 mod recordings;
 mod restore;
+mod runs;

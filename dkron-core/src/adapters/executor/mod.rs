@@ -37,7 +37,7 @@ pub(crate) use handler::HandlerRegistry;
 pub(crate) use http::HttpExecutor;
 #[cfg(target_os = "linux")]
 pub use process::reap_orphans;
-pub(crate) use process::{Leftovers, end_leftovers};
+pub(crate) use process::{Leftovers, end_leftovers, kill_runs};
 pub(crate) use set::ExecutorSet;
 pub(crate) use shell::ShellExecutor;
 use system_error::error_text;

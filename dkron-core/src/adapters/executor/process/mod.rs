@@ -7,10 +7,12 @@
 //! # Where to begin reading
 //!
 //! [`ProcessTree`]: who belongs to a run, and its end. `table` reads `/proc`.
-//! [`end_leftovers`] ends what an earlier process of this node left running when it was killed.
+//! [`kill_runs`] ends many runs of this process by one look; [`end_leftovers`] ends what an earlier
+//! process of this node left running when it was killed.
 //! [`reap_orphans`] stands apart: it is for a process that others' orphans are given to (process 1
 //! of a container), and does not touch the children of runs.
 
+mod at_once;
 mod leftover;
 mod owned;
 #[cfg(target_os = "linux")]
@@ -20,6 +22,7 @@ mod reap_test;
 mod table;
 mod tree;
 
+pub(crate) use at_once::kill_runs;
 pub(crate) use leftover::{Leftovers, end_leftovers};
 pub(super) use leftover::{RUN_VARIABLE, instance_mark};
 pub(super) use owned::OwnedChild;

@@ -47,7 +47,7 @@ async fn inherit() {
     let stop = CancellationToken::new();
     let reaper = tokio::spawn(reap_orphans(stop.clone()));
     let mut slow = Command::new("true").spawn().unwrap();
-    let claim = OwnedChild::claim(i32::try_from(slow.id()).unwrap());
+    let claim = OwnedChild::claim(i32::try_from(slow.id()).unwrap(), "");
     let shell = ShellExecutor::new();
 
     // Each leaves an orphan behind that ends at once, and one that lives for a moment.

@@ -1,5 +1,6 @@
 //! What `/proc` says of every process.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,6 +84,11 @@ impl Environment {
     /// Returns whether `entry` (`NAME=value`) is in it.
     pub(super) fn has(&self, entry: &[u8]) -> bool {
         self.0.split(|byte| *byte == 0).any(|have| have == entry)
+    }
+
+    /// Returns whether one of `entries` is in it.
+    pub(super) fn has_one_of(&self, entries: &BTreeSet<Vec<u8>>) -> bool {
+        self.0.split(|byte| *byte == 0).any(|have| entries.contains(have))
     }
 
     /// Returns whether an entry begins with one of `prefixes`.

@@ -70,9 +70,10 @@ pub(super) fn launch(
     // It holds the writing ends of the pipe, which must be the child's alone.
     drop(command);
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("the process has no id")?;
+    let marker = environment::marker(context);
     Ok(Launched {
-        owned: OwnedChild::claim(pid),
-        tree: ProcessTree::new(pid, &environment::marker(context)),
+        owned: OwnedChild::claim(pid, &marker),
+        tree: ProcessTree::new(pid, &marker),
         input: child.stdin.take(),
         child,
         output,
