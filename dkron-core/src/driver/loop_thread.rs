@@ -208,7 +208,8 @@ impl<S: Store> Driver<S> {
 fn log_events(events: &[Event]) {
     for event in events {
         match event {
-            Event::Skipped { skip, .. } => tracing::info!(
+            // One line for a row of fires skipped for one reason, as there is one record of it.
+            Event::Skipped { skip, is_continued: false, .. } => tracing::info!(
                 job = %skip.job,
                 first = %skip.first,
                 last = %skip.last,

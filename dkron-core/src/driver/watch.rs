@@ -149,7 +149,7 @@ impl Watch {
                 {
                     (&execution.job, Turn::Over(execution.fire_time))
                 }
-                Event::Skipped { skip, cause: Cause::Manual, is_fire_complete: true } => {
+                Event::Skipped { skip, cause: Cause::Manual, is_fire_complete: true, .. } => {
                     (&skip.job, Turn::Over(skip.first))
                 }
                 Event::JobChanged { job, change: JobChange::Deleted } => (job, Turn::AllOver),

@@ -79,6 +79,7 @@ fn a_wait_ends_with_the_last_outcome_of_its_fire_whatever_it_is() {
     let skipped = |fire_s, is_fire_complete| Event::Skipped {
         skip: skip(fire_s),
         cause: Cause::Manual,
+        is_continued: false,
         is_fire_complete,
     };
     let withdrawn = |is_fire_complete| Event::Withdrawn {

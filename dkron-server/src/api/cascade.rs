@@ -115,7 +115,7 @@ impl Open {
                     self.fires.insert(fire, Tally::default());
                 }
             }
-            Event::Skipped { skip, cause, is_fire_complete } => {
+            Event::Skipped { skip, cause, is_fire_complete, .. } => {
                 if skip.attempt == 1 && *cause == Cause::Parent {
                     self.no_longer_awaits(&skip.job);
                 } else {
@@ -289,7 +289,7 @@ mod tests {
         let at = Timestamp::from_unix_s(fire_s).unwrap();
         let reason = SkipReason::Disabled;
         let skip = Skip { job: name(job), first: at, last: at, attempt, fires: 1, reason };
-        Event::Skipped { skip, cause, is_fire_complete: true }
+        Event::Skipped { skip, cause, is_continued: false, is_fire_complete: true }
     }
 
     #[test]

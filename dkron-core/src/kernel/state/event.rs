@@ -23,6 +23,8 @@ pub enum Event {
         skip: Skip,
         /// Why they were due.
         cause: Cause,
+        /// Whether the fire before was skipped for the same reason: then one record holds both.
+        is_continued: bool,
         /// Whether this completed the fire: no attempt of it runs or is due any more.
         is_fire_complete: bool,
     },

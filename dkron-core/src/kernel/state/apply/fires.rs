@@ -227,11 +227,18 @@ impl<T: TablesMut> Apply<'_, T> {
             first if is_retry => (first, first),
             first => (first, last.max(first)),
         };
+        let before = row.status.last_fire;
         self.consume(fire, &mut row, job, last)?;
         let (job_name, number) = (fire.job.clone(), attempt.number);
         let fires = fires.max(1);
         let skip = Skip { job: job_name, first, last, attempt: number, fires, reason };
-        self.file_skip(&mut row, &skip)?;
+        let is_scheduled = fire.due.as_ref().is_some_and(|due| due.kind == DueKind::Schedule);
+        let is_continued = if is_scheduled {
+            self.file_scheduled_skip(&mut row, &skip, before)?
+        } else {
+            self.file_skip(&mut row, &skip)?;
+            false
+        };
         let settled = if is_retry {
             self.settle(&fire.job, attempt.fire, Some(false))?
         } else {
@@ -241,6 +248,7 @@ impl<T: TablesMut> Apply<'_, T> {
         self.events.push(Event::Skipped {
             skip,
             cause: attempt.fire.cause,
+            is_continued,
             is_fire_complete: settled.is_over(),
         });
         self.conclude(&fire.job, row, attempt.fire, settled.status(), None)?;

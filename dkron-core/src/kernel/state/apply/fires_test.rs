@@ -178,18 +178,52 @@ fn a_skip_is_recorded_with_its_range_and_reason() {
     assert_eq!((skip.first, skip.last, skip.fires), (at(60), at(180), 3));
     assert_eq!(skip.reason, reason);
     let (skip, cause) = (skip.clone(), Cause::Schedule);
-    assert_eq!(world.events, [Event::Skipped { skip, cause, is_fire_complete: true }]);
+    assert_eq!(
+        world.events,
+        [Event::Skipped { skip, cause, is_continued: false, is_fire_complete: true }]
+    );
     let status = world.status("a");
     assert_eq!((status.next, status.last_fire, status.skips), (Some(at(240)), Some(at(180)), 1));
     assert_eq!(status.status, RunStatus::Untriggered, "a skip is no run");
 }
 
 #[test]
+fn a_row_of_fires_skipped_for_one_reason_is_one_record_until_something_else_becomes_of_a_fire() {
+    let mut world = World::new();
+    world.set(job("a"));
+    let none_has = |wanted: &str| SkipReason::NoCapableNode { wanted: wanted.to_owned() };
+    let is_continued = |world: &World| match &world.events[..] {
+        [Event::Skipped { is_continued, .. }] => *is_continued,
+        events => panic!("{events:?}"),
+    };
+
+    let mut continued = Vec::new();
+    for wanted in ["a", "a", "a", "b"] {
+        world.skip("a", none_has(wanted));
+        continued.push(is_continued(&world));
+    }
+    world.start("a", &["n1"]);
+    world.skip("a", none_has("b"));
+    continued.push(is_continued(&world));
+
+    assert_eq!(continued, [false, true, true, false, false]);
+    let skips = query::skips(&world.tables, &name("a"), Order::Ascending, 10).unwrap();
+    let rows: Vec<_> = skips.iter().map(|skip| (skip.first, skip.last, skip.fires)).collect();
+    assert_eq!(
+        rows,
+        [(at(60), at(180), 3), (at(240), at(240), 1), (at(360), at(360), 1)],
+        "{skips:?}"
+    );
+    assert_eq!(world.status("a").skips, 3);
+}
+
+#[test]
 fn the_newest_skips_are_kept() {
     let mut world = World::new();
     world.set(job("a"));
-    for _ in 0..SKIPS_PER_JOB_MAX + 20 {
-        world.skip("a", SkipReason::TooLate);
+    for number in 0..SKIPS_PER_JOB_MAX + 20 {
+        let is_odd = number % 2 == 1;
+        world.skip("a", if is_odd { SkipReason::TooLate } else { SkipReason::CaughtUp });
     }
 
     let skips = query::skips(&world.tables, &name("a"), Order::Ascending, usize::MAX).unwrap();

@@ -107,6 +107,41 @@ impl<T: TablesMut> Apply<'_, T> {
         Ok(())
     }
 
+    /// Files a skip of a fire of the schedule. If nothing else became of the job's fires since the
+    /// one before, at `before`, was skipped for the same reason, the record of that takes it in:
+    /// returns whether it did.
+    pub(super) fn file_scheduled_skip(
+        &mut self,
+        row: &mut StatusRow,
+        skip: &Skip,
+        before: Option<Timestamp>,
+    ) -> Result<bool, TableError> {
+        let newest = if row.status.skips == 0 { None } else { self.newest_skip(&skip.job)? };
+        if let Some((key, mut newest)) = newest
+            && Some(newest.last) == before
+            && (newest.attempt, &newest.reason) == (skip.attempt, &skip.reason)
+        {
+            newest.last = skip.last;
+            newest.fires = newest.fires.saturating_add(skip.fires);
+            let value = self.scratch.encode(&SkipRecord::new(&newest));
+            self.tables.put(Table::Skips, &key, value)?;
+            return Ok(true);
+        }
+        self.file_skip(row, skip)?;
+        Ok(false)
+    }
+
+    fn newest_skip(&self, job: &JobName) -> Result<Option<(Key, Skip)>, TableError> {
+        let mut newest = None;
+        let rows = keys::rows_of(job.as_str());
+        rows::scan(self.tables, Table::Skips, rows.range(), Order::Descending, |key, value| {
+            let (job, first) = keys::parse_skip(key)?;
+            newest = Some((Key::of(&[key]), SkipRecord::decode_skip(job, first, value)?));
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(newest)
+    }
+
     /// Files a skip, and removes the oldest one if there are too many.
     pub(super) fn file_skip(&mut self, row: &mut StatusRow, skip: &Skip) -> Result<(), TableError> {
         self.counters.serial = self.counters.serial.saturating_add(1);

@@ -145,7 +145,12 @@ impl<T: TablesMut> Apply<'_, T> {
         let reason = if write.job.disabled { SkipReason::Disabled } else { SkipReason::Withdrawn };
         let skip = Skip { job, first, last, attempt: 1, fires, reason };
         self.file_skip(row, &skip)?;
-        self.events.push(Event::Skipped { skip, cause: Cause::Schedule, is_fire_complete: true });
+        self.events.push(Event::Skipped {
+            skip,
+            cause: Cause::Schedule,
+            is_continued: false,
+            is_fire_complete: true,
+        });
         Ok(Some(last))
     }
 
