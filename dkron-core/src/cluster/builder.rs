@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
+use crate::kernel::dispatch::parse_schedule;
 use crate::kernel::model::{
     CatchUpPolicy, ConcurrencyPolicy, DstPolicy, Job, JobName, LostRunPolicy, PlacementPolicy,
     Retention, RetryBackoff,
 };
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, Zone};
 
 /// The first wait of a declared job's retries.
 const RETRY_INITIAL: Duration = Duration::from_secs(1);
@@ -220,18 +221,44 @@ impl JobBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] if the name or the parent's name is not a job name. The rest
-    /// is checked where the job is written, with the cluster's zone at hand.
+    /// [`ErrorKind::InvalidArgument`] with everything that is not accepted, one fault a line, so
+    /// that nobody has to mend one setting after the other; a single one is the source, with its
+    /// type. What only the cluster knows is checked where the job is written: whether the parent
+    /// exists, say.
     pub fn build(mut self) -> Result<Job, Error> {
-        self.draft.name = job_name(&self.name)?;
-        self.draft.parent_job = self.parent.as_deref().map(job_name).transpose()?;
-        Ok(self.draft)
+        let mut faults = Vec::new();
+        match JobName::parse(&self.name) {
+            Ok(name) => self.draft.name = name,
+            Err(fault) => faults.push(refused(fault)),
+        }
+        match self.parent.as_deref().map(JobName::parse).transpose() {
+            Ok(parent) => self.draft.parent_job = parent,
+            Err(fault) => {
+                let error = Error::new(ErrorKind::InvalidArgument, format!("parent: {fault}"));
+                faults.push(error.with_source(fault));
+            }
+        }
+        if let Err(fault) = parse_schedule(&self.draft, Zone::UTC)
+            && let Err(error) = self.draft.validate_schedule(Err(&fault))
+        {
+            let error = Error::new(ErrorKind::InvalidArgument, error.to_string());
+            faults.push(error.with_source(fault));
+        }
+        faults.extend(self.draft.faulty_settings().map(refused));
+        if faults.len() > 1 {
+            let lines: Vec<_> = faults.iter().map(Error::message).collect();
+            let message = format!("invalid job \"{}\":\n{}", self.name, lines.join("\n"));
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        faults.pop().map_or(Ok(self.draft), Err)
     }
+}
+
+fn refused(fault: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::InvalidArgument, fault.to_string()).with_source(fault)
 }
 
 /// Checks a name that a caller passed.
 pub(crate) fn job_name(name: &str) -> Result<JobName, Error> {
-    JobName::parse(name).map_err(|error| {
-        Error::new(ErrorKind::InvalidArgument, error.to_string()).with_source(error)
-    })
+    JobName::parse(name).map_err(refused)
 }

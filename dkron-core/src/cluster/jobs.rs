@@ -38,7 +38,9 @@ impl Cluster {
     /// Creates a job or replaces the one of its name, and returns it as it is stored.
     ///
     /// Durable and visible to every later call on this node when it returns. Replacing keeps the
-    /// history and, unless the schedule changed, the instant of the next fire. Safe to retry.
+    /// history and, unless something that it depends on changed (schedule, zone, rule for clock
+    /// changes, bounds, parent, or that it is disabled), the instant of the next fire. Safe to
+    /// retry.
     ///
     /// # Errors
     ///

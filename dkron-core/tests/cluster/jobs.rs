@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use dkron_core::schedule::ScheduleError;
-use dkron_core::{Cluster, ErrorKind, Event, JobChange, JobName, WriteJob};
+use dkron_core::{Cluster, ErrorKind, Event, Job, JobChange, JobName, WriteJob};
 
 use crate::support::{by_hand, event, every_second, in_memory, run, set, within};
 
@@ -32,8 +32,10 @@ async fn a_written_job_reads_back_as_it_was_written() {
 async fn a_bad_job_is_refused_with_the_reason() {
     let cluster = in_memory("jobs-bad").await;
     let check = async |schedule: &str, word: &str| {
-        let job = by_hand("bad").schedule(schedule).build().unwrap();
+        let unbuilt = by_hand("bad").schedule(schedule).build().err().unwrap();
+        let job = Job { schedule: schedule.to_owned(), ..by_hand("bad").build().unwrap() };
         let refused = cluster.set_job(job).await.err().unwrap();
+        assert_eq!(unbuilt.report(), refused.report());
         assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{}", refused.report());
         assert!(refused.message().contains(word), "{} lacks {word}", refused.report());
         assert!(!refused.may_have_happened());
@@ -48,25 +50,36 @@ async fn a_bad_job_is_refused_with_the_reason() {
     cluster.shutdown().await.unwrap();
 }
 
+#[test]
+fn everything_wrong_with_a_job_is_told_at_once() {
+    let job = by_hand("a b").after("c d").schedule("x").timezone("Mars").retries(u32::MAX);
+
+    let refused = job.build().err().unwrap();
+
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    let faults: Vec<_> = refused.message().lines().collect();
+    for (fault, word) in
+        faults.iter().zip(["\"a b\"", "name", "parent", "schedule", "Mars", "retries"])
+    {
+        assert!(fault.contains(word), "{fault} lacks {word}");
+    }
+    assert_eq!(faults.len(), 6, "{}", refused.message());
+}
+
 #[tokio::test]
 async fn a_refused_write_leaves_the_stored_job_alone() {
     let cluster = in_memory("jobs-refused").await;
     set(&cluster, by_hand("parent")).await;
     set(&cluster, every_second("kept").disabled().metadata("owner", "first")).await;
     let before = cluster.job("kept").unwrap();
+    let change = every_second("kept").metadata("owner", "second").build().unwrap();
 
     for (change, kind) in [
-        (
-            every_second("kept").metadata("owner", "second").schedule("x"),
-            ErrorKind::InvalidArgument,
-        ),
-        (
-            every_second("kept").metadata("owner", "second").timezone("Mars"),
-            ErrorKind::InvalidArgument,
-        ),
-        (every_second("kept").metadata("owner", "second").after("nobody"), ErrorKind::NotFound),
+        (Job { schedule: "x".to_owned(), ..change.clone() }, ErrorKind::InvalidArgument),
+        (Job { timezone: "Mars".to_owned(), ..change.clone() }, ErrorKind::InvalidArgument),
+        (Job { parent_job: JobName::parse("nobody").ok(), ..change }, ErrorKind::NotFound),
     ] {
-        let refused = cluster.set_job(change.build().unwrap()).await.err().unwrap();
+        let refused = cluster.set_job(change).await.err().unwrap();
         assert_eq!(refused.kind(), kind, "{}", refused.report());
     }
 

@@ -33,7 +33,10 @@ fn some_jobs() -> Vec<Value> {
             "retention": {"executions": 3, "age": "24h", "output_bytes": 1000},
         }),
         json!({"name": "off", "schedule": "0 0 1 * * *", "disabled": true}),
+        json!({"name": "often", "schedule": "@every 1h"}),
+        json!({"name": "often-off", "schedule": "@every 1h", "disabled": true}),
         json!({"name": "root", "schedule": "@manually"}),
+        json!({"name": "often-child", "schedule": "@every 1h", "parent_job": "root"}),
         json!({"name": "leaf", "parent_job": "root"}),
         json!({"name": "leaf-with-schedule", "schedule": "0 0 1 * * *", "parent_job": "leaf"}),
     ];
@@ -42,10 +45,16 @@ fn some_jobs() -> Vec<Value> {
     jobs
 }
 
+/// Lists jobs; without the next instant of those that count from when they were written.
 fn jobs_of(http: &mut Http, query: &str) -> Vec<Value> {
     let answer = http.get(&format!("/v1/jobs{query}")).unwrap();
-    let jobs: Vec<Value> = serde_json::from_slice(&answer.body).unwrap();
+    let mut jobs: Vec<Value> = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(answer.header("x-total-count"), Some(&*jobs.len().to_string()));
+    for job in &mut jobs {
+        if job["schedule"].as_str().is_some_and(|schedule| schedule.starts_with("@every")) {
+            job["next"].take();
+        }
+    }
     jobs
 }
 

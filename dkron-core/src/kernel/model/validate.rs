@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::iter;
 use std::time::Duration;
 
 use super::{CatchUpPolicy, ConcurrencyPolicy, Job, ModelError, RetryBackoff, parse_mem_limit};
@@ -77,73 +78,85 @@ impl Job {
     ///
     /// [`ModelError`] for the first fault.
     pub fn validate_settings(&self) -> Result<(), ModelError> {
-        Zone::parse(&self.timezone, Zone::UTC)?;
-        if self.executor == "shell" {
-            self.validate_shell()?;
-        }
-        self.validate_texts()?;
-        self.validate_maps()?;
-        self.validate_policies()
+        self.faulty_settings().next().map_or(Ok(()), Err)
     }
 
-    fn validate_shell(&self) -> Result<(), ModelError> {
-        let setting = |key| self.executor_config.get(key).filter(|text| !text.is_empty());
-        if let Some(timeout) = setting("timeout") {
-            parse_go_duration(timeout).map_err(|_| ModelError::ShellTimeout)?;
-        }
-        if let Some(mem_limit) = setting("mem_limit") {
-            parse_mem_limit(mem_limit).map_err(ModelError::ShellMemLimit)?;
-        }
-        Ok(())
+    /// Lists every fault that [`Job::validate_settings`] finds the first of, in its order.
+    pub fn faulty_settings(&self) -> impl Iterator<Item = ModelError> {
+        let zone = iter::once_with(|| Ok(Zone::parse(&self.timezone, Zone::UTC).map(drop)?));
+        let checked = zone.chain(self.check_shell()).chain(self.check_texts());
+        checked.chain(self.check_maps()).chain(self.check_policies()).filter_map(Result::err)
     }
 
-    fn validate_texts(&self) -> Result<(), ModelError> {
-        text("displayname", &self.displayname, JOB_TEXT_BYTES_MAX)?;
-        text("owner", &self.owner, JOB_TEXT_BYTES_MAX)?;
-        text("owner_email", &self.owner_email, JOB_TEXT_BYTES_MAX)?;
-        text("executor", &self.executor, JOB_TEXT_BYTES_MAX)?;
-        if let Some(tag) = &self.declared_by {
+    fn check_shell(&self) -> impl Iterator<Item = Result<(), ModelError>> {
+        let setting = |key| {
+            let config = (self.executor == "shell").then_some(&self.executor_config);
+            config?.get(key).filter(|text| !text.is_empty())
+        };
+        let timeout = setting("timeout")
+            .map(|text| parse_go_duration(text).map(drop).map_err(|_| ModelError::ShellTimeout));
+        let mem_limit = setting("mem_limit")
+            .map(|text| parse_mem_limit(text).map(drop).map_err(ModelError::ShellMemLimit));
+        [timeout, mem_limit].into_iter().flatten()
+    }
+
+    fn check_texts(&self) -> impl Iterator<Item = Result<(), ModelError>> {
+        let texts = [
+            ("displayname", &self.displayname),
+            ("owner", &self.owner),
+            ("owner_email", &self.owner_email),
+            ("executor", &self.executor),
+        ];
+        let tag = self.declared_by.as_ref().map(|tag| {
             text("declared_by", tag, DECLARED_BY_BYTES_MAX)?;
-            if tag.is_empty() || tag.contains(char::is_control) {
-                return Err(ModelError::DeclaredBy);
-            }
-        }
-        Ok(())
+            let is_bad = tag.is_empty() || tag.contains(char::is_control);
+            if is_bad { Err(ModelError::DeclaredBy) } else { Ok(()) }
+        });
+        let texts = texts.into_iter().map(|(field, value)| text(field, value, JOB_TEXT_BYTES_MAX));
+        texts.chain(tag)
     }
 
-    fn validate_maps(&self) -> Result<(), ModelError> {
-        keys("tags", &self.tags)?;
-        self.tags.values().try_for_each(|value| text("tags", value, JOB_TEXT_BYTES_MAX))?;
-        keys("metadata", &self.metadata)?;
-        keys("executor_config", &self.executor_config)?;
-        keys("processors", &self.processors)?;
-        self.processors.values().try_for_each(|config| keys("processors", config))
+    fn check_maps(&self) -> impl Iterator<Item = Result<(), ModelError>> {
+        let tags = self.tags.values().map(|value| text("tags", value, JOB_TEXT_BYTES_MAX));
+        let maps = [
+            keys("metadata", &self.metadata),
+            keys("executor_config", &self.executor_config),
+            keys("processors", &self.processors),
+        ];
+        let processors = self.processors.values().map(|config| keys("processors", config));
+        iter::once(keys("tags", &self.tags)).chain(tags).chain(maps).chain(processors)
     }
 
-    fn validate_policies(&self) -> Result<(), ModelError> {
+    fn check_policies(&self) -> impl Iterator<Item = Result<(), ModelError>> {
         const SHORTEST: Duration = Duration::from_nanos(1);
-        number("retries", self.retries, 0, RETRIES_MAX)?;
-        match self.retry_backoff {
-            RetryBackoff::Dkron => {}
-            RetryBackoff::Fixed { delay } => span("retry_backoff", delay, Duration::ZERO)?,
+        let backoff = match self.retry_backoff {
+            RetryBackoff::Dkron => Ok(()),
+            RetryBackoff::Fixed { delay } => span("retry_backoff", delay, Duration::ZERO),
             RetryBackoff::Exponential { initial, max } => {
-                span("retry_backoff", initial, Duration::ZERO)?;
-                span("retry_backoff", max, initial)?;
+                span("retry_backoff", initial, Duration::ZERO)
+                    .and_then(|()| span("retry_backoff", max, initial))
             }
-        }
-        if let CatchUpPolicy::All { fires_max } = self.catch_up {
-            number("catch_up", fires_max, 1, CATCH_UP_FIRES_MAX)?;
-        }
-        number("retention.executions", self.retention.executions_max, 1, EXECUTIONS_PER_JOB_MAX)?;
+        };
+        let catch_up = match self.catch_up {
+            CatchUpPolicy::All { fires_max } => {
+                number("catch_up", fires_max, 1, CATCH_UP_FIRES_MAX)
+            }
+            _ => Ok(()),
+        };
+        let kept = self.retention.executions_max;
+        let numbers = [
+            number("retries", self.retries, 0, RETRIES_MAX),
+            backoff,
+            catch_up,
+            number("retention.executions", kept, 1, EXECUTIONS_PER_JOB_MAX),
+        ];
         let spans = [
             ("misfire_deadline", self.misfire_deadline),
             ("timeout", self.timeout),
             ("retention.age", self.retention.age_max),
         ];
-        for (field, value) in spans {
-            value.map_or(Ok(()), |value| span(field, value, SHORTEST))?;
-        }
-        Ok(())
+        let spans = spans.into_iter().filter_map(|(field, value)| Some((field, value?)));
+        numbers.into_iter().chain(spans.map(|(field, value)| span(field, value, SHORTEST)))
     }
 }
 
@@ -209,6 +222,22 @@ mod tests {
     fn shell(key: &str, value: &str, want: Result<(), &str>) {
         let executor_config = config(key, value);
         check(&Job { executor: "shell".to_owned(), executor_config, ..job() }, Ok(()), want);
+    }
+
+    #[test]
+    fn every_fault_is_found_and_the_first_is_the_answer() {
+        let bad = Job {
+            timezone: "Mars/Phobos".to_owned(),
+            retries: RETRIES_MAX + 1,
+            timeout: Some(Duration::ZERO),
+            ..job()
+        };
+
+        let faults: Vec<_> = bad.faulty_settings().map(|fault| fault.to_string()).collect();
+
+        assert_eq!(faults.len(), 3, "{faults:?}");
+        assert!(faults[1].contains("retries") && faults[2].contains("timeout"), "{faults:?}");
+        check(&bad, Ok(()), Err(&faults[0]));
     }
 
     #[test]

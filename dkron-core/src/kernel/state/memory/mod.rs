@@ -7,7 +7,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`MemoryTables`]; then `group`, the rows of one job.
+//! [`MemoryTables`] has `groups`, all jobs, each a `group`, which has `job_rows`, one for each
+//! table; and `flat` for the tables that belong to no job.
 
 mod flat;
 mod group;
