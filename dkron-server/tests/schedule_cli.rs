@@ -101,6 +101,29 @@ fn arguments_are_answered_as_text() {
 }
 
 #[test]
+fn check_exits_with_1_if_any_line_was_refused_and_the_others_do_not() {
+    let (good, bad) = ("{\"expr\":\"@daily\"}\n", "{\"expr\":\"now and then\"}\n");
+    for (ask, input, want) in [
+        ("check", format!("{good}{good}"), 0),
+        ("check", format!("{good}{bad}{good}"), 1),
+        ("check", format!("{good}nonsense\n{good}"), 1),
+        ("next", format!("{good}{bad}{good}"), 0),
+        ("explain", format!("{good}{bad}{good}"), 0),
+    ] {
+        let (code, output, errors) = schedule(&[ask], &input);
+        assert_eq!((code, errors.as_str()), (want, ""), "{ask}: {input}");
+        assert_eq!(output.lines().count(), input.lines().count(), "{ask}: {input}");
+    }
+}
+
+#[test]
+fn a_count_beyond_the_limit_is_refused_and_not_cut() {
+    let (code, output, errors) = schedule(&["next", "@hourly", "-n", "5000"], "");
+    assert_eq!((code, output.as_str()), (1, ""));
+    assert!(errors.contains("at most 1000 fire times"), "{errors}");
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_1() {
     for args in
         [&["next", "--dst", "never"][..], &["nothing"], &["next", "--from", "today", "@daily"]]

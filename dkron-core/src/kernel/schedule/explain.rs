@@ -89,7 +89,9 @@ pub fn explain(
     let (expression, sentence) = match &parsed.body {
         Body::Fields { texts, values } => {
             let expression = texts.each_ref().map(|text| text.text()).join(" ");
-            (expression, format!("{}, in {zone}", describe_fields(texts, values)))
+            let is_hashed = texts.iter().any(|text| text.hashed.is_some());
+            let caveat = if is_hashed && context.job.is_empty() { NO_NAME } else { "" };
+            (expression, format!("{}, in {zone}{caveat}", describe_fields(texts, values)))
         }
         body => (expr.to_owned(), describe_descriptor(body)),
     };
@@ -115,6 +117,10 @@ pub fn explain(
         next: next.collect(),
     })
 }
+
+/// What is said of a `~` that cannot be told without a name.
+const NO_NAME: &str = "; ~ depends on the name of the job, and none was given: this is for an \
+                       empty one";
 
 fn describe_descriptor(body: &Body<'_>) -> String {
     match body {
@@ -263,6 +269,21 @@ mod tests {
         assert_eq!(explained("TZ=Europe/Oslo ~  ~ * * *", &context).expression, "0 51 3 * * *");
         assert_eq!(explained("@hourly", &context).expression, "0 0 * * * *");
         assert_eq!(explained("@every 5m", &context).expression, "@every 5m");
+    }
+
+    #[test]
+    fn a_tilde_without_the_name_of_a_job_is_told_to_depend_on_it() {
+        let sentence = |job| {
+            let context = ScheduleContext { job, ..ScheduleContext::default() };
+            explained("0 ~ * * * *", &context).sentence
+        };
+        assert_eq!(
+            sentence(""),
+            "At minute 0 of every hour, in UTC; ~ depends on the name of the job, and none was \
+             given: this is for an empty one"
+        );
+        assert_eq!(sentence("payroll"), "At minute 51 of every hour, in UTC");
+        check("0 5 * * * *", "At minute 5 of every hour, in UTC");
     }
 
     #[test]

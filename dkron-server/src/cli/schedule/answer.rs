@@ -29,8 +29,8 @@ pub(super) fn to_terminal(ask: Ask, question: &Question) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes the answer to a question as one line of JSON.
-pub(super) fn to_json(ask: Ask, question: &Question) -> String {
+/// Writes the answer to a question as one line of JSON; returns whether its schedule is accepted.
+pub(super) fn to_json(ask: Ask, question: &Question) -> (String, bool) {
     let mut line = Writer::new(Layout::Compact);
     line.begin_object().key("id").display(&question.id);
     let error = match ask {
@@ -50,6 +50,7 @@ pub(super) fn to_json(ask: Ask, question: &Question) -> String {
                 .err()
         }
     };
+    let is_accepted = error.is_none();
     if let Some(error) = error {
         line.key("error").string(&error.to_string());
         if ask != Ask::Next {
@@ -59,7 +60,7 @@ pub(super) fn to_json(ask: Ask, question: &Question) -> String {
             }
         }
     }
-    line.end_object().take()
+    (line.end_object().take(), is_accepted)
 }
 
 /// The fire times that are asked for, with the offsets of the schedule's zone.
@@ -136,19 +137,16 @@ mod tests {
     #[test]
     fn next_gives_instants_with_their_offset() {
         assert_eq!(
-            to_json(Ask::Next, &question("30 2 * * *")),
+            to_json(Ask::Next, &question("30 2 * * *")).0,
             r#"{"id":[7],"next":["2026-03-28T02:30:00+01:00","2026-03-29T03:00:00+02:00"]}"#
         );
-        assert_eq!(
-            to_json(Ask::Next, &question("0 0 30 2 *")).split_once(':').unwrap().0,
-            r#"{"id""#
-        );
-        assert!(to_json(Ask::Next, &question("0 0 30 2 *")).contains("\"error\":"));
+        let (answer, is_accepted) = to_json(Ask::Next, &question("0 0 30 2 *"));
+        assert!(answer.starts_with(r#"{"id":[7],"error":"#) && !is_accepted, "{answer}");
     }
 
     #[test]
     fn explain_says_it_in_english() {
-        let answer = to_json(Ask::Explain, &question("30 2 * * *"));
+        let (answer, _) = to_json(Ask::Explain, &question("30 2 * * *"));
         assert!(
             answer.contains("\"explanation\":\"At 02:30:00 every day, in Europe/Berlin\""),
             "{answer}"
@@ -157,8 +155,10 @@ mod tests {
 
     #[test]
     fn a_refusal_says_where_and_what_would_be_accepted() {
-        assert_eq!(to_json(Ask::Check, &question("@daily")), r#"{"id":[7],"ok":true}"#);
-        let answer = to_json(Ask::Check, &question("0 0 25 * * *"));
+        let accepted = (r#"{"id":[7],"ok":true}"#.to_owned(), true);
+        assert_eq!(to_json(Ask::Check, &question("@daily")), accepted);
+        let (answer, is_accepted) = to_json(Ask::Check, &question("0 0 25 * * *"));
+        assert!(!is_accepted);
         for part in ["\"error\":", "\"hint\":", "\"at\":4"] {
             assert!(answer.contains(part), "{part} in {answer}");
         }

@@ -36,7 +36,8 @@ const EXPLAIN_ANSWERS: &str = r#"Answers:
   {"id", "explanation", "expression", "clock_changes", "zone", "next"} or
   {"id", "error", "hint", "at"}."#;
 
-const CHECK_HELP: &str = r#"Exit code 0 if it is accepted, 1 if not.
+const CHECK_HELP: &str = r#"Exit code 0 if it is accepted, 1 if not; on standard input
+1 if any line was refused.
 
 Example:
   dkron schedule check '0 0 25 * * *'"#;
@@ -74,7 +75,11 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let answered = match &defaults {
         Err(fault) => Err(fault.clone()),
         Ok(question) if question.expr.is_some() => answer::to_terminal(ask, question),
-        Ok(question) => lines::answer_all(ask, question),
+        Ok(question) => match lines::answer_all(ask, question) {
+            // Which ones is said line by line.
+            Ok(false) if ask == Ask::Check => return ExitCode::from(FAILED),
+            answered => answered.map(drop),
+        },
     };
     match answered {
         Ok(()) => ExitCode::SUCCESS,

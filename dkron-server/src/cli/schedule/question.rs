@@ -50,7 +50,7 @@ impl Question {
             job: text("job").unwrap_or_default(),
             dst: text("dst").map_or(Ok(DstPolicy::default()), |dst| parse_dst(&dst))?,
             from: text("from").map_or_else(|| Ok(clock::now()), |from| parse_from(&from))?,
-            count: count.unwrap_or(COUNT_DEFAULT).min(EXPLAINED_FIRES_MAX),
+            count: count.map_or(Ok(COUNT_DEFAULT), checked_count)?,
         })
     }
 
@@ -80,7 +80,7 @@ impl Question {
                 ("from", Value::String(from)) => question.from = parse_from(&from)?,
                 ("n", Value::Number(count)) if count.is_u64() => {
                     let count = count.as_u64().and_then(|count| usize::try_from(count).ok());
-                    question.count = count.unwrap_or(usize::MAX).min(EXPLAINED_FIRES_MAX);
+                    question.count = checked_count(count.unwrap_or(usize::MAX))?;
                 }
                 ("expr" | "tz" | "job" | "dst" | "from", _) => {
                     return Err(format!("{key} must be a text"));
@@ -118,6 +118,16 @@ impl Question {
     pub(super) fn parse(&self) -> Result<Schedule, ScheduleError> {
         Schedule::parse(self.expr(), &self.context())
     }
+}
+
+/// Refuses more fire times than one answer has.
+fn checked_count(count: usize) -> Result<usize, String> {
+    if count > EXPLAINED_FIRES_MAX {
+        return Err(format!(
+            "n is {count}; an answer has at most {EXPLAINED_FIRES_MAX} fire times"
+        ));
+    }
+    Ok(count)
 }
 
 fn parse_dst(text: &str) -> Result<DstPolicy, String> {
