@@ -45,6 +45,7 @@ mod query;
 mod restore;
 mod route;
 mod run;
+mod skips;
 mod write;
 
 pub use bodies::Bodies;
@@ -137,6 +138,7 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
         RouteId::Toggle => write::toggle(api, route.job(), query, &target).await,
         RouteId::Executions => executions::list(api, route.job(), query).await,
         RouteId::DeleteExecutions => executions::delete(api, route.job(), query).await,
+        RouteId::Skips => skips::list(api, route.job(), &query).await,
         RouteId::Execution => executions::show(api, route.job(), route.execution(), &query).await,
     }
 }

@@ -32,11 +32,12 @@ pub(super) enum RouteId {
     Executions,
     DeleteExecutions,
     Execution,
+    Skips,
 }
 
 /// Method, path and route. `*` stands for one segment, which is handed over; `**` for all that is
 /// left: the id of an execution ends with the name of a node, and that may hold a slash.
-const ROUTES: [(&str, &str, RouteId); 26] = [
+const ROUTES: [(&str, &str, RouteId); 27] = [
     ("GET", "/health", RouteId::Health),
     ("GET", "/health/ready", RouteId::Ready),
     ("GET", "/v1", RouteId::Status),
@@ -63,6 +64,7 @@ const ROUTES: [(&str, &str, RouteId); 26] = [
     ("GET", "/v1/jobs/*/executions", RouteId::Executions),
     ("DELETE", "/v1/jobs/*/executions", RouteId::DeleteExecutions),
     ("GET", "/v1/jobs/*/executions/**", RouteId::Execution),
+    ("GET", "/v1/jobs/*/skips", RouteId::Skips),
 ];
 
 /// A route with what its path says.

@@ -80,3 +80,27 @@ fn a_busy_execution_shows_the_end_of_its_output() {
 
     assert_eq!(output.len(), 4_096);
 }
+
+#[test]
+fn the_fires_that_were_not_started_are_listed_with_the_reason_a_row_of_them_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(directory.path());
+    create(
+        &daemon,
+        &json!({"name": "nowhere", "schedule": "@every 1s", "tags": {"role": "web"},
+                "executor": "shell", "executor_config": {"command": "true"}}),
+    );
+    let mut http = daemon.http();
+
+    let skips = wait_for("two fires skipped in one row", BOUND, || {
+        let skips = http.get("/v1/jobs/nowhere/skips").unwrap().json();
+        (skips[0]["fires"].as_u64() >= Some(2)).then_some(skips)
+    });
+
+    assert_eq!(skips.as_array().map(Vec::len), Some(1), "{skips}");
+    assert_eq!(skips[0]["reason"], "no_capable_node");
+    assert_eq!(skips[0]["detail"], "no capable node: tag role=web");
+    assert!(skips[0]["first"].as_str() < skips[0]["last"].as_str(), "{skips}");
+    assert_eq!(http.get("/v1/jobs/nobody/skips").unwrap().status, 404);
+    assert_eq!(daemon.log().matches("msg=\"skip\" job=nowhere").count(), 1, "{}", daemon.log());
+}
