@@ -4,33 +4,50 @@ use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock;
 use crate::config::LogLevel;
 
-/// Makes log lines of this process appear on stderr, from `level` on.
-///
+/// Makes log lines of this process appear on stderr, from `level` on, which can be changed.
+pub(super) fn install(level: LogLevel) -> LevelHandle {
+    let (heard, handle) = reload::Layer::new(heard_from(level));
+    let lines = tracing_subscriber::fmt::layer().event_format(Line).with_writer(std::io::stderr);
+    // Fails only if there is a logger already: then that one is used.
+    let _ = tracing_subscriber::registry().with(heard).with(lines).try_init();
+    LevelHandle(handle)
+}
+
+/// Changes the level of the log.
+pub(super) struct LevelHandle(Handle<Targets, Registry>);
+
+impl LevelHandle {
+    /// From now on lines appear from `level` on.
+    pub(super) fn set(&self, level: LogLevel) {
+        // Fails only if the logger is gone, which it never is while the process lives.
+        let _ = self.0.reload(heard_from(level));
+    }
+}
+
 /// Libraries are heard less: their information is ours only when somebody debugs.
-pub(super) fn install(level: LogLevel) {
+fn heard_from(level: LogLevel) -> Targets {
     let (own, others) = match level {
         LogLevel::Debug => (LevelFilter::DEBUG, LevelFilter::INFO),
         LogLevel::Info => (LevelFilter::INFO, LevelFilter::ERROR),
         LogLevel::Warn => (LevelFilter::WARN, LevelFilter::ERROR),
         LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
     };
-    let heard = Targets::new()
+    Targets::new()
         .with_target("dkron_core", own)
         .with_target("dkron_server", own)
-        .with_default(others);
-    let lines = tracing_subscriber::fmt::layer().event_format(Line).with_writer(std::io::stderr);
-    // Fails only if there is a logger already: then that one is used.
-    let _ = tracing_subscriber::registry().with(heard).with(lines).try_init();
+        .with_default(others)
 }
 
 /// Writes one event as a line.

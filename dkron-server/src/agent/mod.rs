@@ -14,6 +14,7 @@ mod connections;
 mod http;
 mod log;
 mod open_files;
+mod reload;
 mod signals;
 mod stall;
 mod summary;
@@ -24,10 +25,11 @@ use std::time::Duration;
 use dkron_core::{Cluster, Config, Error, ErrorKind};
 
 use self::http::HttpServer;
+use self::reload::Reload;
 use self::signals::{Signals, Wish};
 use self::summary::Summary;
 use crate::api::{Api, Bodies, Leave};
-use crate::config::Settings;
+use crate::config::{ConfigFaults, Settings};
 use crate::terminal::complain;
 
 /// Exit code of a start that failed, of a node that stopped itself, and of a stop that was cut off.
@@ -39,11 +41,15 @@ const HTTP_THREADS: usize = 2;
 /// How long answers that are being written may take after the node has stopped.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
-/// Runs a node until it is told to stop.
+/// Runs a node until it is told to stop. `load` reads its settings again.
 ///
 /// Exit codes: 0 after a stop in good order, 1 otherwise.
-pub(crate) fn run(settings: Settings) -> ExitCode {
-    log::install(settings.log_level);
+pub(crate) fn run(
+    settings: Settings,
+    load: impl Fn() -> Result<Settings, ConfigFaults> + Send + 'static,
+) -> ExitCode {
+    let level = log::install(settings.log_level);
+    let reload = Reload::new(settings.clone(), load, level);
     // Before anybody asks how many files there are to share.
     let open_files = open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -53,7 +59,7 @@ pub(crate) fn run(settings: Settings) -> ExitCode {
         .build();
     let lived = match runtime {
         Ok(runtime) => {
-            let lived = runtime.block_on(live(&settings, open_files));
+            let lived = runtime.block_on(live(&settings, open_files, reload));
             // What still runs has had its time.
             runtime.shutdown_background();
             lived
@@ -72,7 +78,7 @@ pub(crate) fn run(settings: Settings) -> ExitCode {
 /// Starts the node, serves until somebody wishes otherwise, stops it.
 ///
 /// `open_files` is the limit that commands get, unless they get this process's.
-async fn live(settings: &Settings, open_files: Option<u64>) -> Result<(), String> {
+async fn live(settings: &Settings, open_files: Option<u64>, reload: Reload) -> Result<(), String> {
     for remark in &settings.remarks {
         tracing::warn!("config: {remark}");
     }
@@ -83,7 +89,8 @@ async fn live(settings: &Settings, open_files: Option<u64>) -> Result<(), String
     if !settings.is_server {
         return Err(NOT_A_SERVER.to_owned());
     }
-    let mut signals = Signals::listen().map_err(|error| format!("listen for signals: {error}"))?;
+    let mut signals =
+        Signals::listen(reload).map_err(|error| format!("listen for signals: {error}"))?;
     // The address is taken before the data is opened: of two faults the quicker one is told first.
     let http = HttpServer::bind(&settings.http_address).await?;
     tracing::info!(node = %settings.node_name, "agent: Dkron agent starting");

@@ -4,6 +4,8 @@ use std::fmt;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::reload::Reload;
+
 /// Who wishes the process to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
@@ -30,28 +32,28 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    reload: Reload,
 }
 
 impl Signals {
     /// Begins to listen: from now on these signals do not end the process by themselves.
-    pub(super) fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen(reload: Reload) -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            reload,
         })
     }
 
-    /// Waits for the next wish to end. Cancel-safe.
+    /// Waits for the next wish to end; meanwhile reads the configuration anew at every hangup.
+    /// Cancel-safe.
     pub(super) async fn next(&mut self) -> Wish {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return Wish::Terminate,
                 _ = self.interrupt.recv() => return Wish::Interrupt,
-                _ = self.hangup.recv() => tracing::warn!(
-                    "agent: caught signal hangup; reading the configuration anew is not available \
-                     in this version, restart the node"
-                ),
+                _ = self.hangup.recv() => self.reload.again(),
             }
         }
     }

@@ -5,6 +5,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::{Availability, OPTIONS, Opt, OptKind, Origin, Sources};
 
+const NO_EFFECT_HEADING: &str =
+    "Options of Dkron that have no effect yet: clusters of several nodes";
 const MISSING_HEADING: &str =
     "Options of Dkron that this version does not have (only their defaults are accepted)";
 
@@ -13,6 +15,7 @@ pub(super) fn command() -> Command {
         let arg = Arg::new(option.name).long(option.name).help(help(option));
         let arg = match option.availability {
             Availability::Works => arg,
+            Availability::NoEffectYet(_) => arg.help_heading(NO_EFFECT_HEADING),
             Availability::Missing(_) => arg.help_heading(MISSING_HEADING),
         };
         match option.kind {

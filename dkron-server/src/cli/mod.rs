@@ -54,8 +54,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_agent(matches: &clap::ArgMatches) -> ExitCode {
-    match Settings::load(agent_args::sources(matches), |name| std::env::var(name).ok()) {
-        Ok(settings) => agent::run(settings),
+    let flags = agent_args::sources(matches);
+    let load = move || Settings::load(flags.clone(), |name| std::env::var(name).ok());
+    match load() {
+        Ok(settings) => agent::run(settings, load),
         Err(faults) => {
             for fault in &faults.0 {
                 complain(fault);

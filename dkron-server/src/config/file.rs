@@ -1,6 +1,7 @@
 //! The configuration file: where it is looked for, and what it gives.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -32,9 +33,11 @@ pub(super) fn add(
     let Some(path) = named.map(Path::to_owned).or_else(|| find(directories)) else {
         return Ok(());
     };
-    let values = read(&path).map_err(|fault| format!("read {}: {fault}", path.display()))?;
-    for (key, value) in values {
-        take(sources, &path, &key, &value)?;
+    let failed = |fault| format!("read {}: {fault}", path.display());
+    let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+    for (key, value) in parse(&path, &text).map_err(failed)? {
+        let place = Place { path: &path, line: line_of(&key, &text) };
+        take(sources, &place, &key, &value)?;
     }
     sources.file = Some(path);
     Ok(())
@@ -56,18 +59,44 @@ fn find(directories: &[PathBuf]) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
+/// Where in the file a key stands.
+struct Place<'a> {
+    path: &'a Path,
+    /// Counted from 1.
+    line: Option<usize>,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        self.line.map_or(Ok(()), |line| write!(f, " line {line}"))
+    }
+}
+
+/// Returns the first line on which a key is given a value, by its looks: the parsers do not tell.
+fn line_of(key: &str, text: &str) -> Option<usize> {
+    let begins_with_key = |line: &str| {
+        let line = line.trim_start_matches([' ', '\t', '{', ',']);
+        let line = line.strip_prefix(['"', '\'']).unwrap_or(line);
+        let rest = line.get(..key.len()).filter(|head| head.eq_ignore_ascii_case(key));
+        let rest = rest.and_then(|_| line.get(key.len()..)).unwrap_or_default();
+        rest.trim_start_matches(['"', '\'']).trim_start().starts_with([':', '='])
+            || line.eq_ignore_ascii_case(&format!("[{key}]"))
+    };
+    text.lines().position(begins_with_key).map(|line| line + 1)
+}
+
+fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, Value>, String> {
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some("json") => config::FileFormat::Json,
         Some("toml") => config::FileFormat::Toml,
         Some("yaml" | "yml") => config::FileFormat::Yaml,
         _ => return Err("the name must end in .toml, .yaml, .yml or .json".to_owned()),
     };
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     if format == config::FileFormat::Yaml && text.lines().any(is_deep) {
         return Err(format!("it nests deeper than {YAML_COLUMNS_MAX} columns"));
     }
-    let source = config::File::from_str(&text, format);
+    let source = config::File::from_str(text, format);
     let parsed = config::Config::builder().add_source(source).build();
     parsed.and_then(config::Config::try_deserialize).map_err(|error| error.to_string())
 }
@@ -82,9 +111,9 @@ fn is_deep(line: &str) -> bool {
 }
 
 /// Takes one key of the file; keys match whatever their case.
-fn take(sources: &mut Sources, path: &Path, key: &str, value: &Value) -> Result<(), String> {
+fn take(sources: &mut Sources, place: &Place<'_>, key: &str, value: &Value) -> Result<(), String> {
     let name = key.to_lowercase();
-    let refused = |fault: &str| format!("{name} in {}: {fault}", path.display());
+    let refused = |fault: &str| format!("{name} in {place}: {fault}");
     if name == "tags" {
         let Value::Object(tags) = value else { return Err(refused("must be a map of texts")) };
         for (tag, value) in tags {
@@ -95,9 +124,10 @@ fn take(sources: &mut Sources, path: &Path, key: &str, value: &Value) -> Result<
     }
     let Some(option) = Opt::find(&name).filter(|option| option.name != "config") else {
         if !KEYS_WITHOUT_OPTION.contains(&name.as_str()) {
-            let remark =
-                format!("{} is no option; it is ignored", refused("").trim_end_matches(": "));
-            sources.remarks.push(remark);
+            let meant =
+                Opt::nearest(&name).map(|option| format!("; did you mean {}?", option.name));
+            let meant = meant.unwrap_or_default();
+            sources.remarks.push(format!("{name} in {place} is no option and ignored{meant}"));
         }
         return Ok(());
     };
@@ -110,7 +140,7 @@ fn take(sources: &mut Sources, path: &Path, key: &str, value: &Value) -> Result<
     };
     let values =
         values.ok_or_else(|| refused("must be a text, a number, a bool or a list of texts"))?;
-    sources.add(option, values, Origin::File(path.to_owned()));
+    sources.add(option, values, Origin::File { path: place.path.to_owned(), line: place.line });
     Ok(())
 }
 
@@ -210,6 +240,24 @@ mod tests {
     fn keys_that_mean_nothing_are_told() {
         let sources = read_file("dkron.yml", "regoin: x\ndevmode: true\n").unwrap();
         assert_eq!(sources.remarks.len(), 1, "{:?}", sources.remarks);
-        assert!(sources.remarks[0].contains("regoin"), "{:?}", sources.remarks);
+        let remark = &sources.remarks[0];
+        assert!(remark.starts_with("regoin in ") && remark.contains(" line 1 "), "{remark}");
+        assert!(remark.ends_with("; did you mean region?"), "{remark}");
+    }
+
+    #[test]
+    fn a_fault_names_line_and_key() {
+        let check = |name: &str, text: &str, wanted: &[&str]| {
+            let error = read_file(name, text).unwrap_err();
+            assert!(wanted.iter().all(|wanted| error.contains(wanted)), "{text:?}: {error}");
+        };
+        check("dkron.yml", "server: true\nregion: {a: b}\n", &["region in ", " line 2: "]);
+        check("dkron.toml", "server = true\n\n[region]\na = 1\n", &["region in ", " line 3: "]);
+        check("dkron.json", "{\n  \"tags\": 12\n}", &["tags in ", " line 2: "]);
+        check("dkron.yml", "server: true\nregion: [a\n", &["dkron.yml", "line"]);
+        check("dkron.toml", "server = true\nregion = \n", &["dkron.toml", "line 2"]);
+        check("dkron.json", "{\n\"server\":}", &["dkron.json", "line 2"]);
+        let sources = read_file("dkron.yml", "# rpc-port: 1\n\nRPC-Port: 7\n").unwrap();
+        assert!(sources.get("rpc-port").unwrap().to_string().ends_with("dkron.yml line 3"));
     }
 }

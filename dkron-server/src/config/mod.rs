@@ -2,7 +2,8 @@
 //!
 //! One table names every option; the command line, the environment and the file are three ways to
 //! give it, so that none of them can know an option that another does not. An option whose function
-//! this version does not have is refused rather than ignored, unless it says what holds anyway.
+//! this version does not have is refused rather than ignored, unless a node does well without it:
+//! then that it has no effect is told.
 //!
 //! # Where to begin reading
 //!

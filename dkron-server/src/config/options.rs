@@ -20,6 +20,9 @@ pub enum OptKind {
 pub enum Availability {
     /// It does.
     Works,
+    /// It does not yet, and a node does well without it: its form is checked, and that it has no
+    /// effect is told. What is missing, in a few words.
+    NoEffectYet(&'static str),
     /// It does not: any value but the default is refused. What is missing, in a few words.
     Missing(&'static str),
 }
@@ -39,7 +42,10 @@ pub struct Opt {
     pub availability: Availability,
 }
 
-const CLUSTER: Availability = Availability::Missing("clusters of several nodes");
+/// Letters by which a name may be mistyped and still be told.
+const LIKE_EDITS_MAX: usize = 3;
+
+const CLUSTER: Availability = Availability::NoEffectYet("clusters of several nodes");
 const NOTICES: Availability = Availability::Missing("notifications");
 const METRICS: Availability = Availability::Missing("metrics");
 
@@ -232,6 +238,13 @@ impl Opt {
         OPTIONS.iter().find(|option| option.name == name)
     }
 
+    /// Returns the option whose name is most like a word that names none, if one is like it.
+    pub fn nearest(word: &str) -> Option<&'static Self> {
+        let distance = |option: &&Self| strsim::osa_distance(option.name, word);
+        let nearest = OPTIONS.iter().min_by_key(distance)?;
+        (distance(&nearest) <= LIKE_EDITS_MAX.min(word.len() / 3)).then_some(nearest)
+    }
+
     /// Returns the name of its environment variable.
     pub fn env_name(&self) -> String {
         format!("DKRON_{}", self.name.replace('-', "_").to_uppercase())
@@ -247,6 +260,20 @@ mod tests {
         for pair in OPTIONS.windows(2) {
             assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
         }
+    }
+
+    #[test]
+    fn a_mistyped_name_leads_to_the_option_that_was_meant() {
+        let check = |word: &str, want: Option<&str>| {
+            assert_eq!(Opt::nearest(word).map(|option| option.name), want, "{word}");
+        };
+        check("regoin", Some("region"));
+        check("data_dir", Some("data-dir"));
+        check("http-adr", Some("http-addr"));
+        check("bootstrap-expct", Some("bootstrap-expect"));
+        check("colour", None);
+        check("x", None);
+        check("", None);
     }
 
     #[test]

@@ -17,17 +17,41 @@ pub(super) struct Reader<'a> {
     pub(super) sources: &'a Sources,
     pub(super) interfaces: &'a [InterfaceAddress],
     pub(super) faults: Vec<String>,
+    /// What is told though it is no fault.
+    pub(super) remarks: Vec<String>,
 }
 
-impl Reader<'_> {
-    /// Refuses what this version cannot do, unless the value asks for nothing.
-    pub(super) fn refuse_missing(&mut self) {
-        for given in self.sources.iter() {
-            let Availability::Missing(what) = given.option.availability else { continue };
-            if !is_default(given) {
-                let text = "is not available in this version, which has no";
-                self.faults.push(format!("{given} {text} {what}"));
+impl<'a> Reader<'a> {
+    /// Begins to read, with nothing noted.
+    pub(super) fn new(sources: &'a Sources, interfaces: &'a [InterfaceAddress]) -> Self {
+        Self { sources, interfaces, faults: Vec::new(), remarks: Vec::new() }
+    }
+
+    /// Refuses, or remarks, what this version cannot do, unless the value asks for nothing.
+    pub(super) fn look_for_missing(&mut self) {
+        for given in self.sources.iter().filter(|given| !is_default(given)) {
+            match given.option.availability {
+                Availability::Works => {}
+                Availability::NoEffectYet(what) => {
+                    self.check_form(given.option);
+                    let text = "has no effect yet: this version has no";
+                    self.remarks.push(format!("{given} {text} {what}"));
+                }
+                Availability::Missing(what) => {
+                    let text = "is not available in this version, which has no";
+                    self.faults.push(format!("{given} {text} {what}"));
+                }
             }
+        }
+    }
+
+    /// Checks a value that nobody reads yet, so that a broken one is not found by an upgrade.
+    fn check_form(&mut self, option: &'static Opt) {
+        match option.kind {
+            OptKind::Bool => drop(self.bool(option.name)),
+            OptKind::Number => drop(self.number(option.name, 0..=u32::MAX)),
+            OptKind::Duration => drop(self.duration(option.name)),
+            OptKind::Text | OptKind::List => {}
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dkron_core::Zone;
 
 use super::address::{self, InterfaceAddress};
+use super::options::OPTIONS;
 use super::reader::Reader;
 use super::sources::Sources;
 use super::{file, server_zone};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// The zone of schedules that name none.
     pub server_zone: Zone,
+    /// What is in force for each option, as it was written; for [`Settings::changed_since`].
+    in_force: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// Least level of log lines.
@@ -109,8 +112,8 @@ impl Settings {
         interfaces: &[InterfaceAddress],
         host_name: String,
     ) -> Result<Self, ConfigFaults> {
-        let mut reader = Reader { sources: &sources, interfaces, faults: Vec::new() };
-        reader.refuse_missing();
+        let mut reader = Reader::new(&sources, interfaces);
+        reader.look_for_missing();
         let bind = reader.address("bind-addr", BIND_PORT);
         // Set without a port, it shares the port on which the node listens.
         let advertise = match reader.text("advertise-addr").as_str() {
@@ -143,6 +146,10 @@ impl Settings {
             shell_runs: reader.shell_runs(),
             shutdown_timeout: reader.duration("shutdown-timeout"),
             server_zone: server_zone::server_zone(tz),
+            in_force: OPTIONS
+                .iter()
+                .map(|option| (option.name, sources.in_force(option)))
+                .collect(),
         };
         if settings.bootstrap_expect > 1 {
             let missing = "servers beside this one; clusters of several nodes are not available \
@@ -158,14 +165,45 @@ impl Settings {
                 "log-level is none of debug, info, warn, error, fatal, panic; info is used";
             settings.remarks.push(remark.to_owned());
         }
+        settings.remarks.append(&mut reader.remarks);
         settings.remarks.append(&mut sources.remarks);
         settings.file = sources.file;
         Ok(settings)
     }
 
+    /// Returns the names of the options that say something else than in `before`.
+    pub fn changed_since(&self, before: &Self) -> Vec<&'static str> {
+        let is_changed =
+            |name: &&&'static str| self.in_force.get(*name) != before.in_force.get(*name);
+        let mut changed: Vec<_> = self.in_force.keys().filter(is_changed).copied().collect();
+        // They may also stand in a map of the file.
+        if self.tags != before.tags && !changed.contains(&"tag") {
+            changed.push("tags");
+        }
+        changed
+    }
+
+    /// Takes over what other settings say for one option, so that it no longer counts as changed.
+    pub fn adopt(&mut self, name: &'static str, other: &Self) {
+        if let Some(values) = other.in_force.get(name) {
+            self.in_force.insert(name, values.clone());
+        }
+    }
+
     /// Returns the data directory as an absolute path, where that can be told.
     pub fn data_dir_absolute(&self) -> PathBuf {
         std::path::absolute(&self.data_dir).unwrap_or_else(|_| self.data_dir.clone())
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        })
     }
 }
 
@@ -251,15 +289,33 @@ mod tests {
 
     #[test]
     fn options_without_their_function_are_refused_unless_they_ask_for_nothing() {
-        let faults =
-            read(&[("retry-join", &["n2"]), ("enable-prometheus", &["true"])]).unwrap_err();
-        assert_eq!(faults.0.len(), 2, "{faults}");
-        assert!(faults.to_string().contains("--retry-join is not available"), "{faults}");
-        assert!(read(&[("enable-prometheus", &["false"]), ("retry-join", &[])]).is_ok());
-        assert!(
-            read(&[("raft-multiplier", &["1"]), ("serf-reconnect-timeout", &["24h0m"])]).is_ok()
-        );
+        let faults = read(&[("otel-endpoint", &["n2:4317"])]).unwrap_err();
+        assert!(faults.to_string().contains("--otel-endpoint is not available"), "{faults}");
+        assert!(read(&[("otel-endpoint", &[""])]).is_ok());
         assert!(read(&[("bootstrap-expect", &["3"])]).is_err());
+    }
+
+    #[test]
+    fn options_of_clusters_are_checked_and_remarked_unless_they_ask_for_nothing() {
+        let settings = read(&[("retry-join", &["n2"]), ("raft-multiplier", &["5"])]).unwrap();
+        assert_eq!(settings.remarks.len(), 2, "{:?}", settings.remarks);
+        let wanted = "--retry-join has no effect yet: this version has no clusters";
+        assert!(settings.remarks.iter().any(|it| it.contains(wanted)), "{:?}", settings.remarks);
+        let plain = read(&[("raft-multiplier", &["1"]), ("serf-reconnect-timeout", &["24h0m"])]);
+        assert_eq!(plain.unwrap().remarks, Vec::<String>::new());
+        assert!(read(&[("retry-interval", &["soon"])]).is_err());
+    }
+
+    #[test]
+    fn what_changed_between_two_readings_is_named_until_it_is_adopted() {
+        let before = read(&[("log-level", &["info"]), ("tag", &["a=b"])]).unwrap();
+        let after = read(&[("log-level", &["debug"]), ("rpc-port", &["7000"])]).unwrap();
+        assert_eq!(after.changed_since(&before), ["log-level", "rpc-port", "tag"]);
+        assert_eq!(after.changed_since(&after), Vec::<&str>::new());
+
+        let mut adopted = before;
+        adopted.adopt("log-level", &after);
+        assert_eq!(after.changed_since(&adopted), ["rpc-port", "tag"]);
     }
 
     #[test]

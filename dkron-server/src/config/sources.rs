@@ -14,7 +14,12 @@ pub enum Origin {
     /// In the environment.
     Env,
     /// In a file.
-    File(PathBuf),
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1, where it can be told.
+        line: Option<usize>,
+    },
 }
 
 /// What was given for one option.
@@ -28,13 +33,16 @@ pub struct Given {
     pub origin: Origin,
 }
 
-/// As messages name it: `--rpc-port`, `DKRON_RPC_PORT`, `rpc-port in /etc/dkron/dkron.yml`.
+/// As messages name it: `--rpc-port`, `DKRON_RPC_PORT`, `rpc-port in /etc/dkron/dkron.yml line 3`.
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             Origin::Flag => write!(f, "--{}", self.option.name),
             Origin::Env => f.write_str(&self.option.env_name()),
-            Origin::File(path) => write!(f, "{} in {}", self.option.name, path.display()),
+            Origin::File { path, line } => {
+                write!(f, "{} in {}", self.option.name, path.display())?;
+                line.map_or(Ok(()), |line| write!(f, " line {line}"))
+            }
         }
     }
 }
@@ -82,6 +90,13 @@ impl Sources {
         self.given.get(name)
     }
 
+    /// Returns the values in force for an option: those given, else the default.
+    pub(super) fn in_force(&self, option: &'static Opt) -> Vec<String> {
+        let default = || Some(option.default.to_owned()).filter(|text| !text.is_empty());
+        let given = self.get(option.name).map(|given| given.values.clone());
+        given.unwrap_or_else(|| default().into_iter().collect())
+    }
+
     /// Returns everything that was given, by the names of the options.
     pub fn iter(&self) -> impl Iterator<Item = &Given> {
         self.given.values()
@@ -106,7 +121,11 @@ mod tests {
         let mut sources = Sources::default();
         sources.add(option("region"), vec!["flag".to_owned()], Origin::Flag);
         sources.add_env(|name| (name == "DKRON_REGION").then(|| "env".to_owned()));
-        sources.add(option("region"), vec!["file".to_owned()], Origin::File("f".into()));
+        sources.add(
+            option("region"),
+            vec!["file".to_owned()],
+            Origin::File { path: "f".into(), line: None },
+        );
         assert_eq!(sources.get("region").unwrap().values, ["flag"]);
     }
 
@@ -130,6 +149,8 @@ mod tests {
             |origin| Given { option: option("rpc-port"), values: Vec::new(), origin }.to_string();
         assert_eq!(named(Origin::Flag), "--rpc-port");
         assert_eq!(named(Origin::Env), "DKRON_RPC_PORT");
-        assert_eq!(named(Origin::File("/a/dkron.yml".into())), "rpc-port in /a/dkron.yml");
+        let in_file = |line| named(Origin::File { path: "/a/dkron.yml".into(), line });
+        assert_eq!(in_file(None), "rpc-port in /a/dkron.yml");
+        assert_eq!(in_file(Some(3)), "rpc-port in /a/dkron.yml line 3");
     }
 }

@@ -208,12 +208,25 @@ fn a_pause_and_the_id_of_a_member_outlast_a_restart() {
 }
 
 #[test]
-fn a_hangup_is_answered_with_a_word_and_ends_nothing() {
+fn a_hangup_reads_the_configuration_anew_and_says_what_takes_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let daemon = Daemon::at(directory.path()).args(&["--disable-usage-stats"]).start();
+    let file = directory.path().join("mine.yml");
+    let data = directory.path().join("data");
+    std::fs::write(&file, "log-level: info\nregion: global\n").unwrap();
+    let config = file.to_str().unwrap();
+    let args = ["--disable-usage-stats", "--config", config];
+    let daemon = Daemon::at(&data).args(&args).start();
 
+    std::fs::write(&file, "log-level: debug\nregion: eu\nregoin: eu\n").unwrap();
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    daemon.wait_for_log("log-level has changed\" level=debug", END_BOUND);
+    daemon.wait_for_log("region has changed, which takes a restart", END_BOUND);
+    daemon.wait_for_log("line 3 is no option and ignored; did you mean region?", END_BOUND);
+    daemon.run_in_shell("a", json!({"command": "true"}));
+    daemon.wait_for_log("level=debug msg=", END_BOUND);
 
-    daemon.wait_for_log("reading the configuration anew is not available", END_BOUND);
+    std::fs::write(&file, "log-level: [\n").unwrap();
+    daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    daemon.wait_for_log("read anew on a hangup and refused; nothing has changed", END_BOUND);
     assert_eq!(daemon.http().get("/health").unwrap().status, 200);
 }
