@@ -56,7 +56,7 @@ enum Shown {
 
 impl ListPlan {
     fn make(api: &Api, query: ListQuery) -> Result<Self, Error> {
-        if query.is_by_name() {
+        if query.is_by_name() && query.filter.names.is_none() {
             let total = if query.filter.is_open() {
                 api.cluster.jobs_count()?
             } else {
@@ -96,6 +96,15 @@ fn walk_matching(
     filter: &Filter,
     mut visit: impl FnMut(JobView) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    if let Some(names) = &filter.names {
+        for name in names {
+            if let Some(view) = api.cluster.job(name.as_str())?.filter(|view| filter.accepts(view))
+            {
+                visit(view)?;
+            }
+        }
+        return Ok(());
+    }
     let mut next_page = filter.to_query().map(|query| query.limit(JOBS_PER_PIECE));
     while let Some(query) = next_page {
         let page = api.cluster.list_jobs(&query)?;

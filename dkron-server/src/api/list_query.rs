@@ -1,6 +1,7 @@
 //! What a query of `GET /v1/jobs` selects, in which order, and which part of it.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use dkron_core::{JobName, JobQuery, JobView, RunStatus, Timestamp};
 
@@ -52,6 +53,8 @@ impl ListQuery {
 /// Which jobs are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
+    /// The names asked for by `id`, which react-admin repeats; `None` = all.
+    pub(super) names: Option<BTreeSet<JobName>>,
     metadata: Vec<(String, String)>,
     text: String,
     status: Option<String>,
@@ -62,7 +65,9 @@ impl Filter {
     fn parse(query: &Query) -> Self {
         let owned = |text: &str| text.to_owned();
         let metadata = query.map("metadata");
+        let names = query.all("id").filter_map(|name| JobName::parse(name).ok()).collect();
         Self {
+            names: query.has("id").then_some(names),
             metadata: metadata.into_iter().map(|(key, value)| (owned(key), owned(value))).collect(),
             text: query.get("q").unwrap_or_default().to_owned(),
             status: query.get_some("status").map(owned),
@@ -108,7 +113,8 @@ impl Filter {
             wanted => status_text(view.status.status) == wanted,
         };
         let is_disabled = |wanted: &str| wanted == if job.disabled { "true" } else { "false" };
-        (self.text.is_empty() || has_text())
+        self.names.as_ref().is_none_or(|names| names.contains(&job.name))
+            && (self.text.is_empty() || has_text())
             && self.status.as_deref().is_none_or(has_status)
             && self.disabled.as_deref().is_none_or(is_disabled)
             && self.metadata.iter().all(|(key, value)| job.metadata.get(key) == Some(value))
@@ -247,6 +253,9 @@ mod tests {
         check("status=failed&metadata[team]=x", &["a"]);
         check("metadata[team]=", &[]);
         check("metadata=x", &["a", "b"]);
+        check("id=b&id=nobody", &["b"]);
+        check("id=a&id=b&disabled=true", &["a"]);
+        check("id=A%20B", &[]);
     }
 
     #[test]

@@ -31,6 +31,12 @@ impl Query {
         self.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
+    /// Returns every value of a parameter.
+    pub(super) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
+        let named = self.parameters.iter().filter(move |(name, _)| name == key);
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// Returns the first value of a parameter, unless it is empty.
     pub(super) fn get_some(&self, key: &str) -> Option<&str> {
         self.get(key).filter(|value| !value.is_empty())
