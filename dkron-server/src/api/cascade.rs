@@ -1,14 +1,19 @@
 //! A run by hand with everything it sets off: its retries, its dependents, and theirs.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use dkron_core::{
-    Cause, Cluster, Error, Event, Events, ExecutionState, JobChange, JobName, News, Run, Timestamp,
+    Cause, Cluster, Error, ErrorKind, Event, Events, ExecutionState, JobChange, JobName, News, Run,
+    Timestamp,
 };
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::time::{Instant, timeout_at};
 
-/// How long a dependent job's start is waited for. It follows its parent's end within milliseconds;
-/// if it does not, it waits for a node, and nobody should wait with it.
+/// How long dependent jobs are waited for that have not started while nothing else runs. One
+/// follows its parent's end within milliseconds; if it does not, it waits for a node, and nobody
+/// should wait with it.
 const CLAIM_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A run that was started, and what it set off.
@@ -52,32 +57,44 @@ impl Cascade {
         Ok(Self { cluster: cluster.clone(), run, events, open })
     }
 
-    /// Waits until everything is over, or the node stops.
-    pub(super) async fn wait(mut self) {
-        while !self.open.is_over() {
-            let next = self.events.next();
-            let news = if self.open.fires.is_empty() {
-                match tokio::time::timeout(CLAIM_WAIT_MAX, next).await {
-                    Ok(news) => news,
-                    Err(_) => return,
-                }
-            } else {
-                next.await
-            };
-            match news {
-                Some(News::Event(event)) => {
-                    let cluster = &self.cluster;
-                    self.open.take(&event, |job| children_of(cluster, job));
-                }
-                // What was missed may be what is waited for: the run itself is known to end.
-                Some(News::Missed(_)) => {
-                    let _ = self.run.wait().await;
-                    return;
-                }
-                None => return,
+    /// Waits until everything is over; or, if nothing of it runs and a dependent job does not
+    /// start, for a minute.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stopped`] if the node stops before.
+    pub(super) async fn wait(self) -> Result<(), Error> {
+        let Self { cluster, run, events, mut open } = self;
+        let news = pin!(stream::unfold(events, async |mut events| {
+            Some((events.next().await?, events))
+        }));
+        let children = |job: &JobName| children_of(&cluster, job);
+        match open.follow(news, children, CLAIM_WAIT_MAX).await {
+            Followed::Over | Followed::NoStart => Ok(()),
+            // What was missed may be what is waited for: the run itself is known to end.
+            Followed::Missed => match run.wait().await {
+                Err(error) if error.kind() == ErrorKind::Stopped => Err(error.maybe_happened()),
+                _ => Ok(()),
+            },
+            Followed::Stopped => {
+                let why = "the node stops before the run and all it sets off are over";
+                Err(Error::new(ErrorKind::Stopped, why).maybe_happened())
             }
         }
     }
+}
+
+/// How it ends to follow a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Followed {
+    /// Everything is over.
+    Over,
+    /// Nothing runs, and a dependent job has not started in time.
+    NoStart,
+    /// Events were lost.
+    Missed,
+    /// The node stops.
+    Stopped,
 }
 
 /// Returns the jobs that run after a success of `job`.
@@ -91,6 +108,36 @@ fn children_of(cluster: &Cluster, job: &JobName) -> Vec<JobName> {
 impl Open {
     fn is_over(&self) -> bool {
         self.fires.is_empty() && self.awaited.is_empty()
+    }
+
+    /// Takes news into account until everything is over. While nothing of it runs, what is awaited
+    /// has `claim_wait_max` in all, whatever else happens on the node.
+    async fn follow(
+        &mut self,
+        mut stream: impl Stream<Item = News> + Unpin,
+        children: impl Fn(&JobName) -> Vec<JobName>,
+        claim_wait_max: Duration,
+    ) -> Followed {
+        let mut idle_until = None;
+        while !self.is_over() {
+            let news = if self.fires.is_empty() {
+                let deadline = *idle_until.get_or_insert_with(|| Instant::now() + claim_wait_max);
+                match timeout_at(deadline, stream.next()).await {
+                    // News that are always there at once would hide the deadline.
+                    Ok(news) if Instant::now() < deadline => news,
+                    _ => return Followed::NoStart,
+                }
+            } else {
+                idle_until = None;
+                stream.next().await
+            };
+            match news {
+                Some(News::Event(event)) => self.take(&event, &children),
+                Some(News::Missed(_)) => return Followed::Missed,
+                None => return Followed::Stopped,
+            }
+        }
+        Followed::Over
     }
 
     /// Takes an event into account; `children` tells which jobs follow one that has succeeded.
@@ -276,6 +323,45 @@ mod tests {
         check_awaits(&[retried("a", 1), finished("a", 1, true)], true);
         check_awaits(&[retried("a", 1), failed("a", 1, true)], false);
         check_awaits(&[retried("a", 1), skipped("a", 1, 2, Cause::Manual)], false);
+    }
+
+    /// How a run of `a` is followed whose dependents are waited for 100 ms, on a node on which
+    /// `begin` happens, then `again` every 5 ms, for ever or until it stops.
+    async fn followed(begin: &[Event], again: Option<Event>) -> Followed {
+        let mut open = open_after(&[]);
+        let mut begin = begin.iter().cloned();
+        let next = async || match (begin.next(), &again) {
+            (Some(event), _) => Some(News::Event(Arc::new(event))),
+            (None, None) => None,
+            (None, Some(event)) => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                Some(News::Event(Arc::new(event.clone())))
+            }
+        };
+        let news = pin!(stream::unfold(next, async |mut next| Some((next().await?, next))));
+        let children = |job: &JobName| match job.as_str() {
+            "a" => vec![name("b"), name("c")],
+            _ => Vec::new(),
+        };
+        let follow = open.follow(news, children, Duration::from_millis(100));
+        tokio::time::timeout(Duration::from_secs(20), follow).await.expect("it has an end")
+    }
+
+    #[tokio::test]
+    async fn a_dependent_that_does_not_start_is_not_waited_for_longer_on_a_busy_node() {
+        let busy = finished("x", 9, true);
+        let over = finished("a", 1, true);
+        let one_runs = [over.clone(), claimed("b", 2), finished("b", 2, true)];
+        assert_eq!(followed(&[over], Some(busy.clone())).await, Followed::NoStart);
+        assert_eq!(followed(&one_runs, Some(busy.clone())).await, Followed::NoStart);
+        assert_eq!(followed(&[failed("a", 1, true)], Some(busy)).await, Followed::Over);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_stops_is_told_apart_from_an_end() {
+        assert_eq!(followed(&[], None).await, Followed::Stopped);
+        assert_eq!(followed(&[finished("a", 1, true)], None).await, Followed::Stopped);
+        assert_eq!(followed(&[failed("a", 1, true)], None).await, Followed::Over);
     }
 
     #[test]

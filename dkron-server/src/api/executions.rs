@@ -1,4 +1,7 @@
-//! The history of a job: lists, one execution, and its deletion; and what runs at present.
+//! The routes of executions: the handlers that answer with the list of a job, with one execution,
+//! and with what runs at present, and that delete; and the JSON of an execution.
+//!
+//! Which executions a list holds, and in which order, is in `history`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
-//! Which executions the list of a job shows next.
+//! The order of a job's list of executions: a reader that hands out which one comes next.
+//!
+//! It knows no request and no JSON; `executions` has the routes.
 //!
 //! In the order of the store nothing is held but a page; in another order, of each execution what
 //! decides its place.

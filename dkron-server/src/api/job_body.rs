@@ -56,9 +56,9 @@ pub(super) struct OwnFields {
 /// How much of the history is kept, as it is written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct RetentionBody {
-    pub(super) executions: u32,
+    pub(super) executions: Option<u32>,
     pub(super) age: String,
-    pub(super) output_bytes: u64,
+    pub(super) output_bytes: Option<u64>,
 }
 
 /// Text fields, with the place of each in [`JobBody`].
@@ -195,21 +195,35 @@ impl JobBody {
 }
 
 impl RetentionBody {
-    fn read(&mut self, decoder: &mut Decoder<'_>, field: Field) -> Result<(), DecodeError> {
-        const KEYS: [Field; 3] = [
-            Field { name: "executions", go_type: "uint" },
-            Field { name: "age", go_type: "string" },
-            Field { name: "output_bytes", go_type: "uint64" },
-        ];
+    fn read(&mut self, decoder: &mut Decoder<'_>, retention: Field) -> Result<(), DecodeError> {
+        const EXECUTIONS: Field = field("retention.executions", "uint");
+        const AGE: Field = field("retention.age", "string");
+        const OUTPUT_BYTES: Field = field("retention.output_bytes", "uint64");
+        const KEYS: [Field; 3] =
+            [field("executions", "uint"), field("age", "string"), field("output_bytes", "uint64")];
         match decoder.kind() {
             Kind::Object => decoder.object(|decoder, key| match find_field(&KEYS, key) {
-                Some(key) if key.name == "executions" => decoder.number(key, &mut self.executions),
-                Some(key) if key.name == "age" => decoder.string(key, &mut self.age),
-                Some(key) => decoder.number(key, &mut self.output_bytes),
+                Some(key) if key.name == "executions" => {
+                    read_count(decoder, EXECUTIONS, &mut self.executions)
+                }
+                Some(key) if key.name == "age" => decoder.string(AGE, &mut self.age),
+                Some(_) => read_count(decoder, OUTPUT_BYTES, &mut self.output_bytes),
                 None => decoder.skip(),
             }),
             Kind::Null => decoder.skip(),
-            kind => decoder.mismatch(kind, field),
+            kind => decoder.mismatch(kind, retention),
         }
     }
+}
+
+/// Reads a number for which 0 and none differ; `null` leaves it as it is.
+fn read_count<T: Copy + Default + std::str::FromStr>(
+    decoder: &mut Decoder<'_>,
+    field: Field,
+    out: &mut Option<T>,
+) -> Result<(), DecodeError> {
+    if decoder.kind() == Kind::Null {
+        return decoder.skip();
+    }
+    decoder.number(field, out.get_or_insert_default())
 }

@@ -125,14 +125,13 @@ impl OwnFields {
 }
 
 impl RetentionBody {
-    /// Nothing, and 0, is the default.
+    /// What is not said is as the default has it; 0 is a number like others.
     fn to_retention(&self) -> Result<Retention, String> {
         let default = Retention::default();
-        let executions = Some(self.executions).filter(|count| *count > 0);
         Ok(Retention {
-            executions_max: executions.unwrap_or(default.executions_max),
+            executions_max: self.executions.unwrap_or(default.executions_max),
             age_max: policy::parse_span("retention.age", &self.age)?,
-            output_bytes_max: Some(self.output_bytes).filter(|bytes| *bytes > 0),
+            output_bytes_max: self.output_bytes,
         })
     }
 }

@@ -211,6 +211,45 @@ fn what_is_written_is_read_back() {
     }
 }
 
+/// A retention that is accepted.
+#[track_caller]
+fn check_retention(written: &str, executions_max: u32, output_bytes_max: Option<u64>) {
+    let job = format!("{{\"name\":\"a\",\"schedule\":\"@daily\",\"retention\":{written}}}");
+    let checked = JobBody::decode(job.as_bytes()).unwrap().check(Zone::UTC).unwrap();
+    let want = Retention { executions_max, output_bytes_max, ..Retention::default() };
+    assert_eq!(checked.job.retention, want, "{written}");
+}
+
+#[test]
+fn a_retention_of_nothing_is_not_taken_for_one_that_says_nothing() {
+    check_retention("{}", 100, None);
+    check_retention("null", 100, None);
+    check_retention("{\"executions\":null,\"output_bytes\":null,\"age\":\"\"}", 100, None);
+    check_retention("{\"executions\":1,\"output_bytes\":0}", 1, Some(0));
+    let none = b"{\"name\":\"a\",\"schedule\":\"@daily\",\"retention\":{\"executions\":0}}";
+    let why = refusal(none).unwrap();
+    assert!(why.contains("retention.executions must be within 1"), "{why}");
+}
+
+#[test]
+fn a_fault_within_the_retention_names_its_field() {
+    for (key, value, found, go_type) in [
+        ("executions", "\"x\"", "string", "uint"),
+        ("executions", "-1", "number -1", "uint"),
+        ("age", "5", "number", "string"),
+        ("output_bytes", "1.5", "number 1.5", "uint64"),
+    ] {
+        let body = format!("{{\"name\":\"a\",\"retention\":{{\"{key}\":{value}}}}}");
+        assert_eq!(
+            refusal(body.as_bytes()).unwrap(),
+            format!(
+                "Unable to parse payload: json: cannot unmarshal {found} into Go struct field \
+                 Job.retention.{key} of type {go_type}."
+            )
+        );
+    }
+}
+
 #[test]
 fn a_status_is_one_of_dkrons_four_words() {
     for (status, word) in [

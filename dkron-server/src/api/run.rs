@@ -13,7 +13,8 @@ use super::job_json::write_job;
 use super::query::Query;
 
 /// Runs a job. The answer is the job as it was before; it comes when all nodes have finished, with
-/// retries and dependent jobs, or at once if the query has `async`.
+/// retries and dependent jobs, or at once if the query has `async`. If the node stops before that,
+/// it is 503, and the run may go on.
 pub(super) async fn run(api: Arc<Api>, job: &str, query: Query, target: &str) -> Response {
     let before = match api.cluster.job(job) {
         Ok(Some(view)) => view,
@@ -29,8 +30,10 @@ pub(super) async fn run(api: Arc<Api>, job: &str, query: Query, target: &str) ->
         }
         Err(error) => return refusal(StatusCode::NOT_FOUND, &error),
     };
-    if !query.has("async") {
-        cascade.wait().await;
+    if !query.has("async")
+        && let Err(error) = cascade.wait().await
+    {
+        return failure(&error);
     }
     let response = json(StatusCode::OK, layout(&query), |json| write_job(json, &before, moment));
     with_header(response, header::LOCATION, target)
