@@ -265,6 +265,16 @@ pub const HTTP_HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long the HTTP API waits for the next bytes of a body.
 pub const HTTP_BODY_WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// Bytes of a body that the HTTP API still receives, and throws away, after it has answered the
+/// request: many clients send all of it before they look for an answer.
+pub const HTTP_UNREAD_BYTES_MAX: u64 = 64 << 20;
+
+/// How long the HTTP API receives what is left of a body after its answer.
+pub const HTTP_UNREAD_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How long the HTTP API waits for the next bytes of a body after its answer.
+pub const HTTP_UNREAD_PAUSE_MAX: Duration = Duration::from_secs(3);
+
 /// How long the HTTP API waits for a client to take the next bytes of an answer. An answer that has
 /// nothing to say for longer than that is not cut off.
 pub const HTTP_TAKE_WAIT_MAX: Duration = Duration::from_secs(60);

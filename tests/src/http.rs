@@ -102,8 +102,8 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// As [`Http::get`]. A connection that the server closed between two requests is opened anew,
-    /// unless bytes of an answer have arrived.
+    /// As [`Http::get`]; also if the server does not take the whole body. A connection that the
+    /// server closed between two requests is opened anew, unless bytes of an answer have arrived.
     pub fn send(
         &mut self,
         method: &str,
@@ -118,18 +118,30 @@ impl Http {
         head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
         let mut request = head.into_bytes();
         request.extend_from_slice(body);
-        self.send_bytes(&request)
+        self.exchange(&request, !body.is_empty())
     }
 
-    /// Sends exactly these bytes and reads one answer.
+    /// Sends exactly these bytes and reads one answer, though the server may hang up before it has
+    /// taken them all.
     ///
     /// # Errors
     ///
     /// As [`Http::get`].
     pub fn send_bytes(&mut self, request: &[u8]) -> io::Result<Answer> {
+        self.exchange(request, false)
+    }
+
+    /// Sends bytes, all of them if `is_whole`, before it reads anything: so do most clients.
+    fn exchange(&mut self, request: &[u8], is_whole: bool) -> io::Result<Answer> {
         let mut connection = self.connect()?;
-        // A server may refuse a body before it has read it all, and hang up.
         let written = connection.get_mut().write_all(request);
+        if is_whole {
+            written?;
+            let answer = read_answer(&mut connection)?;
+            let is_kept = answer.header("connection") != Some("close");
+            self.connection = is_kept.then_some(connection);
+            return Ok(answer);
+        }
         match read_answer(&mut connection) {
             Ok(answer) => {
                 let is_kept = written.is_ok() && answer.header("connection") != Some("close");

@@ -200,14 +200,18 @@ mod tests {
         let chunks = "transfer-encoding: chunked\r\n\r\n1\r\n";
         let part = "--B\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n[";
         let form = format!("content-type: multipart/form-data; boundary=B\r\n{length}{part}");
-        for (path, rest) in [
+        let all = [
             ("jobs", format!("{length}{{\"name\":")),
             ("jobs", length.to_owned()),
             ("jobs", format!("{chunks}{{\r\n")),
             ("restore", form),
-        ] {
+        ];
+        // Together: each is given some seconds to go on behind its answer.
+        let answers = all.map(async |(path, rest)| {
             let begun = format!("POST /v1/{path} HTTP/1.1\r\nhost: a\r\n{rest}");
-            let answer = answer_to(address, &begun).await;
+            (answer_to(address, &begun).await, begun)
+        });
+        for (answer, begun) in futures_util::future::join_all(answers).await {
             assert!(answer.starts_with("HTTP/1.1 408 "), "{begun:?}: {answer}");
             assert!(answer.contains("does not go on"), "{begun:?}: {answer}");
         }

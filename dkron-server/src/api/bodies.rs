@@ -94,7 +94,8 @@ impl Bodies {
 
     /// Receives the body of a job write; otherwise the status and the text of the refusal.
     ///
-    /// One that says it is too long is refused before it is read.
+    /// One that says it is too long is refused before it is read; what is left of it then, `unread`
+    /// receives.
     pub(crate) async fn receive(
         &self,
         body: Body,

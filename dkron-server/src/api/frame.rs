@@ -14,6 +14,7 @@ use super::answer::{empty, not_found_page, text, typed, with_header};
 use super::percent::percent_encode;
 use super::query::Query;
 use super::route::{Resolved, Route, methods_of, resolve};
+use super::unread::may_stay_unread;
 use super::{Api, handle};
 
 /// Which node answered.
@@ -32,6 +33,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
 }
 
 async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let request = may_stay_unread(request);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     if method == Method::OPTIONS {
         return preflight(&api, &uri, request.headers());

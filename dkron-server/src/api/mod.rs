@@ -46,6 +46,7 @@ mod restore;
 mod route;
 mod run;
 mod skips;
+mod unread;
 mod write;
 
 pub use bodies::Bodies;

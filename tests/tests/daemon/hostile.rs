@@ -243,6 +243,38 @@ fn requests_that_are_no_http_are_answered_and_cut_off() {
     siege.end();
 }
 
+/// Goal: who sends all of a request before reading anything gets the answer, whoever refuses it.
+/// Method: bodies that fit into no buffer on the way; a write that fails is a failure.
+#[test]
+fn a_body_that_nobody_wants_is_taken_and_answered() {
+    let mut siege = Siege::begin();
+    let long = vec![b' '; 32 << 20];
+    let kind = |kind: &'static str| [("content-type", kind)];
+    let form = kind("multipart/form-data; boundary=BB");
+    let refused_form = [form_head(), b"[{}, ", &*long].concat();
+    for (what, method, path, headers, body, status) in [
+        ("too long", "POST", "/v1/jobs", &[][..], &long, 413),
+        ("no such route", "POST", "/v1/nothing", &[], &long, 404),
+        ("no such method", "PUT", "/health", &[], &long, 404),
+        ("broken path", "POST", "/v1/jobs/%zz", &[], &long, 400),
+        ("no such job", "DELETE", "/v1/jobs/nobody", &[], &long, 404),
+        ("a body of a GET", "GET", "/health", &[], &long, 200),
+        ("no form", "POST", "/v1/restore", &kind("text/plain"), &long, 404),
+        ("a refused file", "POST", "/v1/restore", &form, &refused_form, 400),
+    ] {
+        let answer = Http::new(siege.daemon.address()).send(method, path, headers, body);
+        let answer = answer.unwrap_or_else(|error| panic!("{what}: no answer: {error}"));
+        siege.check_answer(what, &answer, status, "");
+        let answer = siege.http.send(method, path, headers, body).unwrap();
+        siege.check_answer(what, &answer, status, "");
+    }
+    assert_eq!(siege.http.post("/v1/pause", "").unwrap().status, 200);
+    let answer = siege.http.post("/v1/jobs", &long).unwrap();
+    siege.check_answer("while it is paused", &answer, 503, "paused");
+    assert_eq!(siege.http.post("/v1/unpause", "").unwrap().status, 200);
+    siege.end();
+}
+
 #[test]
 fn a_body_that_ends_early_is_called_that() {
     let mut siege = Siege::begin();
@@ -282,8 +314,12 @@ fn connections_that_say_nothing_keep_nobody_waiting() {
 
 /// A form with one file.
 fn form(content: &[u8]) -> Vec<u8> {
-    let head = "--BB\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
-    [head.as_bytes(), content, b"\r\n--BB--\r\n"].concat()
+    [form_head(), content, b"\r\n--BB--\r\n"].concat()
+}
+
+/// What stands before the file of a form.
+fn form_head() -> &'static [u8] {
+    b"--BB\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! How much of a form is read: what stands around its file is small, and what follows a refused
-//! file is of no use to anybody.
+//! How much of a form is read: what stands around its file is small.
 
 use std::io;
 use std::sync::Arc;

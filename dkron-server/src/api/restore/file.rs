@@ -25,10 +25,6 @@ const FIELD: &str = "file";
 /// Bytes of the file that are checked and spooled at a time.
 const STEP_BYTES: usize = 1 << 18;
 
-/// What is still read of a file that is refused, in bytes: a client that sends before it reads gets
-/// its answer, if it does not send without end.
-const REFUSED_BYTES_MAX: u64 = 64 << 20;
-
 /// How a backup is received.
 #[derive(Clone)]
 pub(super) struct Intake<'a> {
@@ -40,8 +36,6 @@ pub(super) struct Intake<'a> {
     pub(super) wait_max: Duration,
     /// The longest file.
     pub(super) file_bytes_max: u64,
-    /// What is still read of a file that is refused.
-    refused_bytes_max: u64,
     /// What may be read of the form.
     allowance: Allowance,
 }
@@ -54,8 +48,7 @@ impl<'a> Intake<'a> {
         wait_max: Duration,
         allowance: Allowance,
     ) -> Self {
-        let (file_bytes_max, refused_bytes_max) = (RESTORE_FILE_BYTES_MAX, REFUSED_BYTES_MAX);
-        Self { server_zone, spool_dir, wait_max, file_bytes_max, refused_bytes_max, allowance }
+        Self { server_zone, spool_dir, wait_max, file_bytes_max: RESTORE_FILE_BYTES_MAX, allowance }
     }
 }
 
@@ -105,10 +98,6 @@ impl Refusal {
         Self { status: StatusCode::REQUEST_TIMEOUT, reason }
     }
 
-    fn is_stall(&self) -> bool {
-        self.status == StatusCode::REQUEST_TIMEOUT
-    }
-
     fn broken_spool(error: &std::io::Error) -> Self {
         if is_full(error) {
             let reason = "the disk has no space for the file beside its reserve: free some space, \
@@ -123,8 +112,7 @@ impl Refusal {
 impl Backup {
     /// Takes the first file named `file` of a form; `None` if there is none.
     ///
-    /// The rest of the form is read either way, so that the client gets the answer; but not without
-    /// end.
+    /// The rest of the form is read behind a file that is right, but not without end.
     ///
     /// # Errors
     ///
@@ -146,17 +134,10 @@ impl Backup {
                 continue;
             }
             intake.allowance.add(intake.file_bytes_max);
-            let read = Self::read(&mut field, &intake).await;
-            let is_stalled = read.as_ref().is_err_and(Refusal::is_stall);
-            let rest = if read.is_ok() { FORM_BYTES_MAX } else { intake.refused_bytes_max };
-            received = Some(read);
-            intake.allowance.set(rest);
-            if is_stalled || !Self::pass_over(&mut field, &intake).await {
-                break;
-            }
+            received = Some(Self::read(&mut field, &intake).await?);
             intake.allowance.set(FORM_BYTES_MAX);
         }
-        received.transpose()
+        Ok(received)
     }
 
     /// Reads a field to its end; false if that does not come, or too late.
@@ -389,16 +370,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_follows_a_refused_file_is_not_read_without_end() {
+    async fn what_follows_a_refused_file_is_not_waited_for() {
         let begun = form("[{}, ");
         let begun = begun.trim_end_matches("--BB--\r\n").trim_end().to_owned();
         let (body, asked) = endless(begun, "[[[[[[[[[[[[[[[[");
-        let limit = |intake: &mut Intake<'_>| intake.refused_bytes_max = 16_000;
-        let refusal = received(body, limit).await.unwrap_err();
+        let refusal = received(body, |_| {}).await.unwrap_err();
         assert!(refusal.reason.starts_with("job number 1: "), "{}", refusal.reason);
         // A step of the file is read before its first job is looked at.
         let read = asked.load(Ordering::Relaxed) * 16;
-        assert!(read < 2 * STEP_BYTES + 16_000, "{read} bytes");
+        assert!(read < 2 * STEP_BYTES, "{read} bytes");
     }
 
     #[tokio::test]
