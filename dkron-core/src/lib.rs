@@ -65,7 +65,7 @@ pub use kernel::model::{
     PlacementPolicy, Retention, RetryBackoff, RunStatus, Skip, SkipReason, parse_go_bool,
 };
 pub use kernel::state::query::{DayStats, JobView};
-pub use kernel::state::{Claim, Event, JobChange};
+pub use kernel::state::{Claim, Event, JobChange, stored_job_bytes};
 pub use kernel::time::{
     GoTimeError, ParseTimestampError, Timestamp, Transition, Zone, ZoneError, parse_go_duration,
     parse_go_rfc3339,

@@ -96,6 +96,39 @@ fn a_backup_restores_to_equal_jobs() {
     assert_eq!(jobs_of(&mut second.http(), ""), before);
 }
 
+/// Goal: a file is not written by half when what is stored below its jobs does not let all of it.
+/// Method: a chain of 63 jobs below one that the file puts below two others.
+#[test]
+fn a_backup_that_would_put_stored_jobs_too_deep_is_refused_before_any_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path());
+    let mut http = daemon.http();
+    let mut parent = String::new();
+    for n in 0..64 {
+        let job = json!({"name": format!("n{n}"), "schedule": "@manually", "parent_job": parent});
+        assert_eq!(http.post("/v1/jobs", job.to_string()).unwrap().status, 201);
+        parent = format!("n{n}");
+    }
+    let above = |tops: &[&str]| {
+        let mut parent = String::new();
+        let jobs = tops.iter().chain(&["n0"]).map(|name| {
+            let job = json!({"name": name, "schedule": "@manually", "parent_job": parent});
+            parent = (*name).to_owned();
+            job
+        });
+        Value::Array(jobs.collect()).to_string().into_bytes()
+    };
+
+    let refused = http.post_file("/v1/restore", "file", &above(&["top", "middle"])).unwrap();
+    let top = http.get("/v1/jobs/top").unwrap();
+    let taken = http.post_file("/v1/restore", "file", &above(&["top"])).unwrap();
+
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("\"n63\" would have more than 64"), "{}", refused.text());
+    assert_eq!(top.status, 404, "nothing of it was written");
+    assert_eq!(taken.status, 200, "{}", taken.text());
+}
+
 #[test]
 fn posting_each_job_of_a_backup_gives_equal_jobs() {
     let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -162,7 +195,7 @@ fn a_backup_of_large_jobs_is_restored_whole() {
 /// Goal: what is not restored shows in the status, and in the body as Dkron shows it.
 /// Method: a job that is right by itself, but would be deeper than trees of parents may be.
 #[test]
-fn a_restore_that_is_not_complete_is_not_a_200() {
+fn a_tree_that_is_too_deep_is_refused_with_its_whole_file() {
     let directory = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(directory.path());
     let job = |n: usize| match n {
@@ -174,10 +207,9 @@ fn a_restore_that_is_not_complete_is_not_a_200() {
     let backup = serde_json::to_vec(&jobs).unwrap();
     let answer = daemon.http().post_file("/v1/restore", "file", &backup).unwrap();
 
-    assert_eq!(answer.status, 422, "{}", answer.text());
-    let lines: Vec<String> = serde_json::from_str(answer.json().as_str().unwrap()).unwrap();
-    assert_eq!(lines.first().map(String::as_str), Some("success create job-0"));
-    assert_eq!(lines.last().map(String::as_str), Some("fail create job-65"));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("\"job-65\" would have more than 64"), "{}", answer.text());
+    assert_eq!(daemon.http().get("/v1/jobs").unwrap().json(), json!([]));
 }
 
 #[test]

@@ -42,7 +42,7 @@ mod snapshot;
 mod table;
 
 pub use apply::apply;
-pub use codec::{DecodeError, StatusRow, decode_entry, encode_entry};
+pub use codec::{DecodeError, StatusRow, decode_entry, encode_entry, stored_job_bytes};
 pub use command::{
     ApplyJobs, Command, DueKind, DueRow, Entry, Envelope, Fire, JobWrite, Overdue, Report,
     RequestId, StoredOutput, Target, Verdict,

@@ -8,9 +8,10 @@ use axum::extract::Multipart;
 use axum::extract::multipart::Field;
 use axum::http::StatusCode;
 use dkron_core::limits::{
-    HTTP_JOB_BODY_BYTES_MAX, JOB_NAME_BYTES_MAX, RESTORE_FILE_BYTES_MAX, RESTORE_JOBS_MAX,
+    HTTP_JOB_BODY_BYTES_MAX, JOB_BYTES_MAX, JOB_NAME_BYTES_MAX, PARENT_DEPTH_MAX,
+    RESTORE_FILE_BYTES_MAX, RESTORE_JOBS_MAX,
 };
-use dkron_core::{Error, JobName, Zone};
+use dkron_core::{Error, JobName, Zone, stored_job_bytes};
 
 use super::allowance::{Allowance, FORM_BYTES_MAX};
 use super::order::Order;
@@ -86,6 +87,11 @@ pub(super) struct Refusal {
 impl Refusal {
     fn bad(reason: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, reason: reason.into() }
+    }
+
+    /// Refuses a file that would put a job below more ancestors than one may have.
+    pub(super) fn too_deep(job: &JobName) -> Self {
+        Self::bad(format!("job \"{job}\" would have more than {PARENT_DEPTH_MAX} ancestors"))
     }
 
     fn too_large(bytes_max: u64) -> Self {
@@ -243,6 +249,13 @@ impl Jobs {
         }
         self.seen += 1;
         let checked = check(element, self.server_zone).map_err(|fault| fault.at(self.seen))?;
+        let bytes = stored_job_bytes(&checked.job);
+        if bytes > JOB_BYTES_MAX {
+            let name = Some(checked.job.name.as_str().to_owned());
+            let reason =
+                format!("it takes {bytes} bytes where it is stored, at most {JOB_BYTES_MAX}");
+            return Err(Fault { name, reason }.at(self.seen));
+        }
         let extent = self.spool.append(element).map_err(|error| Refusal::broken_spool(&error))?;
         let name = checked.job.name;
         let entry = Entry { name: name.clone(), parent: checked.job.parent_job, extent };
@@ -261,6 +274,9 @@ impl Jobs {
         let jobs: Vec<_> =
             self.entries.iter().map(|entry| (&entry.name, entry.parent.as_ref())).collect();
         let order = Order::of(&jobs).map_err(Refusal::bad)?;
+        if let Some((name, _)) = order.too_deep().and_then(|index| jobs.get(index)) {
+            return Err(Refusal::too_deep(name));
+        }
         let spool = self.spool.finish().map_err(|error| Refusal::broken_spool(&error))?;
         Ok(Backup { entries: self.entries, order, spool, server_zone: self.server_zone })
     }
@@ -416,6 +432,27 @@ mod tests {
         check(&format!("[{good},{{}}]"), "job number 2: ").await;
         let orphan = r#"{"name":"b","parent_job":"B"}"#;
         check(&format!("[{orphan}]"), "job \"b\" (number 1): its parent is not in the file").await;
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused_before_anything_is_written() {
+        let check = |file: &str, want: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let reader = Reader::new(Zone::UTC, directory.path()).ok().unwrap();
+            let refusal = reader.push(file.as_bytes()).and_then(Reader::finish).err().unwrap();
+            assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
+            assert!(refusal.reason.contains(want), "{}", refusal.reason);
+        };
+        let large = "x".repeat(JOB_BYTES_MAX);
+        let large = format!(r#"[{{"name":"a","schedule":"@daily","metadata":{{"t":"{large}"}}}}]"#);
+        check(&large, "job \"a\" (number 1): it takes 10486");
+        let chain: Vec<_> = (0..PARENT_DEPTH_MAX + 2)
+            .map(|n| match n {
+                0 => r#"{"name":"n0","schedule":"@daily"}"#.to_owned(),
+                n => format!(r#"{{"name":"n{n}","parent_job":"n{}"}}"#, n - 1),
+            })
+            .collect();
+        check(&format!("[{}]", chain.join(",")), "job \"n65\" would have more than 64");
     }
 
     #[tokio::test]

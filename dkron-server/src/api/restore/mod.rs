@@ -1,4 +1,10 @@
-//! `POST /v1/restore`: the jobs of a backup, taken as a whole or not at all.
+//! `POST /v1/restore`: the jobs of a backup, none of them if anything is wrong with the file.
+//!
+//! What can be known beforehand is checked before the first job is written: each job with its size,
+//! the parents, the depth of the trees with those that are stored. What happens to the cluster
+//! meanwhile can still stop it in the middle: no leader, a full disk, too much for the log for too
+//! long; or refuse single jobs: those that others change at the same time. Then the answer says how
+//! far it came, and to restore the same file again is harmless.
 //!
 //! The file is read once as it arrives: each job is read and checked, and goes to a spool on disk;
 //! what stays in memory is its name and its parent's. Only when the whole file is right are the
@@ -16,18 +22,21 @@ mod order;
 mod spool;
 mod store;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
-use dkron_core::limits::{RESTORE_FILE_BYTES_MAX, RESTORES_MAX};
+use dkron_core::limits::{PARENT_DEPTH_MAX, RESTORE_FILE_BYTES_MAX, RESTORES_MAX};
+use dkron_core::{Error, JobName};
 
 use self::allowance::{Allowance, FORM_BYTES_MAX};
-use self::file::{Backup, Intake};
+use self::file::{Backup, Intake, Refusal};
 use super::Api;
 use super::answer::{empty, failure, json, layout, text};
+use super::pieces::blocking;
 use super::query::Query;
 use crate::go_json::{Layout, Writer};
 
@@ -58,6 +67,13 @@ pub(super) async fn restore(api: Arc<Api>, query: Query, request: Request) -> Re
         Ok(None) => return empty(StatusCode::NOT_FOUND),
         Err(refusal) => return text(refusal.status, refusal.reason),
     };
+    let (reader, backup) = (Arc::clone(&api), Arc::new(backup));
+    let checked = Arc::clone(&backup);
+    match blocking(move || too_deep_with_stored(&reader, &checked)).await {
+        Ok(None) => {}
+        Ok(Some(refusal)) => return text(refusal.status, refusal.reason),
+        Err(error) => return failure(&error),
+    }
     match store::store(&api, &backup).await {
         Ok(stored) => {
             let lines = result_lines(&backup, &stored);
@@ -70,6 +86,30 @@ pub(super) async fn restore(api: Arc<Api>, query: Query, request: Request) -> Re
         }
         Err(error) => failure(&error),
     }
+}
+
+/// Refuses a backup below whose jobs there are stored ones that would come to stand too deep.
+///
+/// The ancestors of a job of the file are all in the file.
+fn too_deep_with_stored(api: &Api, backup: &Backup) -> Result<Option<Refusal>, Error> {
+    if api.cluster.jobs_count()? == 0 {
+        return Ok(None);
+    }
+    let of_the_file: HashSet<&JobName> = backup.entries.iter().map(|entry| &entry.name).collect();
+    for (depth, row) in backup.order.rows.iter().enumerate() {
+        let names = row.iter().filter_map(|index| backup.entries.get(*index));
+        let mut open: Vec<_> = names.map(|entry| (entry.name.clone(), depth)).collect();
+        while let Some((name, depth)) = open.pop() {
+            if depth > PARENT_DEPTH_MAX {
+                return Ok(Some(Refusal::too_deep(&name)));
+            }
+            let stored = api.cluster.job(name.as_str())?;
+            let children = stored.map(|view| view.children).unwrap_or_default();
+            let stays = |child: &JobName| !of_the_file.contains(child);
+            open.extend(children.into_iter().filter(stays).map(|child| (child, depth + 1)));
+        }
+    }
+    Ok(None)
 }
 
 /// Writes what became of each job, parents before their children; those below a job that could not

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use dkron_core::JobName;
+use dkron_core::limits::PARENT_DEPTH_MAX;
 
 /// The jobs of a backup, arranged by their parents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,11 @@ impl Order {
             return Err(format!("job \"{name}\" is its own ancestor, or below one that is"));
         }
         Ok(order)
+    }
+
+    /// Returns a job with more ancestors than one may have, if there is one.
+    pub(super) fn too_deep(&self) -> Option<usize> {
+        self.rows.get(PARENT_DEPTH_MAX + 1).and_then(|row| row.first()).copied()
     }
 
     /// Walks the trees, without recursion: a backup may hold a chain of a million.
@@ -104,6 +110,18 @@ mod tests {
             order(&[("r", ""), ("a", "b"), ("b", "a"), ("c", "b")]).unwrap_err().contains("\"a\"")
         );
         assert!(order(&[("a", "a")]).is_err());
+    }
+
+    #[test]
+    fn a_tree_that_is_deeper_than_may_be_stored_is_told() {
+        let chain = |jobs: usize| {
+            let names: Vec<_> = (0..jobs).map(|n| format!("n{n}")).collect();
+            let parents = std::iter::once("").chain(names.iter().map(String::as_str));
+            let jobs: Vec<_> = names.iter().map(String::as_str).zip(parents).collect();
+            order(&jobs).unwrap().too_deep()
+        };
+        assert_eq!(chain(PARENT_DEPTH_MAX + 1), None);
+        assert_eq!(chain(PARENT_DEPTH_MAX + 2), Some(PARENT_DEPTH_MAX + 1));
     }
 
     #[test]

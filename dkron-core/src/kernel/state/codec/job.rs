@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::scalar::{
     Pairs, Span, Time, pairs, sorted, span, time, to_job_name, to_map, to_optional_time, to_span,
 };
-use super::{Code, Malformed, decode, decode_head};
+use super::{Code, Malformed, Scratch, decode, decode_head};
 use crate::kernel::model::{
     CatchUpPolicy, ConcurrencyPolicy, DstPolicy, Job, JobName, LostRunPolicy, PlacementPolicy,
     Retention, RetryBackoff,
@@ -204,4 +204,10 @@ impl<'a> JobRecord<'a> {
             declared_by: self.declared_by.map(str::to_owned),
         })
     }
+}
+
+/// Returns how many bytes a job takes where it is stored; a write of one with more than
+/// [`JOB_BYTES_MAX`](crate::limits::JOB_BYTES_MAX) is refused.
+pub fn stored_job_bytes(job: &Job) -> usize {
+    Scratch::default().encode(&JobRecord::new(job)).len()
 }

@@ -35,6 +35,7 @@ pub(super) use code::Code;
 pub(super) use due::DueValue;
 pub use entry::{DecodeError, decode_entry, encode_entry};
 pub(super) use execution::{ExecutionRecord, OutputRecord};
+pub use job::stored_job_bytes;
 pub(super) use job::{JobRecord, JobRules};
 pub(super) use skip::SkipRecord;
 pub use status::StatusRow;
