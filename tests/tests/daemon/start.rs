@@ -40,7 +40,6 @@ fn a_start_that_cannot_succeed_says_why_and_exits_with_1() {
     for (args, wanted) in [
         (&[http_addr.as_str()][..], "bind the HTTP address"),
         (&["--server=false"], "--server"),
-        (&["--retry-join=10.0.0.1", "--encrypt=x"], "--encrypt is not available"),
         (&["--tag=nonsense"], "invalid tag: 'nonsense'"),
         (&[config.as_str()], "dkron.yml"),
         (&["--no-such-flag"], "--no-such-flag"),
