@@ -19,7 +19,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::consensus::{Consensus, EntryEvents};
 use crate::adapters::entropy::SystemEntropy;
 use crate::adapters::executor::HandlerRegistry;
-use crate::adapters::storage::{StorageHealth, let_go_at_times};
+use crate::adapters::storage::{Milestones, StorageHealth, let_go_at_times};
 use crate::driver::{Driver, DriverParts, EngineNews, NEWS_MAX, NewsSender, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
@@ -138,7 +138,13 @@ impl Node {
         let health = Arc::clone(&self.storage.health);
         self.runtime.spawn(end_together(consensus, health, fatal, self.news.clone()));
         self.runtime.spawn(bring_events(applied, self.news.clone()));
-        self.runtime.spawn(let_go_at_times(self.storage.pages.clone()));
+        let log = Arc::clone(&self.consensus);
+        let reached = move || {
+            let metrics = log.metrics();
+            let (snapshot_index, applied_index) = (metrics.snapshot_index, metrics.applied_index);
+            Milestones { snapshot_index, applied_index }
+        };
+        self.runtime.spawn(let_go_at_times(self.storage.pages.clone(), reached));
         self.runtime.spawn(office.follow(self.consensus.leadership()));
         let (store, fatal) = (Arc::clone(&self.storage.state), Arc::clone(&self.fatal));
         let is_excused = move || store.is_checking_history() && fatal.get().is_none();

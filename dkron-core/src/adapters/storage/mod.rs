@@ -55,6 +55,6 @@ pub(crate) use data_dir::DataDirConfig;
 #[cfg(test)]
 use health::StorageCondition;
 pub(crate) use health::StorageHealth;
-pub(crate) use mapped_pages::let_go_at_times;
+pub(crate) use mapped_pages::{Milestones, let_go_at_times};
 pub(crate) use open::Storage;
 pub(crate) use state_store::{StateStore, StateView};
