@@ -55,9 +55,11 @@ pub use adapters::executor::reap_orphans;
 #[cfg(feature = "runtime")]
 pub use cluster::{
     Applied, Cluster, Config, DataLocation, Events, ExecutionOutput, ExecutionPage, ExecutionQuery,
-    Health, JobBuilder, JobPage, JobQuery, Member, News, Run, RunReceipt, RunningExecution,
-    WriteJob,
+    Health, JobBuilder, JobPage, JobQuery, Member, Metrics, News, Run, RunReceipt,
+    RunningExecution, WriteJob,
 };
+#[cfg(feature = "runtime")]
+pub use driver::{EndedExecutions, JobMetrics, SkippedFires};
 pub use error::{Error, ErrorKind};
 pub use kernel::model::{
     CatchUpPolicy, Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Job, JobName,
@@ -71,7 +73,7 @@ pub use kernel::time::{
     parse_go_rfc3339,
 };
 #[cfg(feature = "runtime")]
-pub use ports::{OutputFollower, OutputNews, Progress};
+pub use ports::{Histogram, OutputFollower, OutputNews, Progress};
 
 /// Schedules: when a job is due, and what an expression means.
 pub mod schedule {

@@ -235,6 +235,10 @@ pub const RESTORE_TRIES_MAX: u32 = 32;
 /// state is open that long. The page says where to go on.
 pub const LIST_ROWS_PER_PAGE_MAX: usize = 1 << 14;
 
+/// Jobs whose executions a node counts one by one, where its configuration asks for that; those of
+/// further ones are counted together. Each job is two lines of what a monitor stores.
+pub const METRIC_JOBS_MAX: usize = 10_000;
+
 /// Events that a follower may lag behind before it loses the oldest; it is told how many.
 pub const EVENTS_BEHIND_MAX: usize = 4_096;
 

@@ -48,6 +48,7 @@ pub struct Config {
     pub(crate) shell_runs: Option<usize>,
     pub(crate) shell_open_files: Option<u64>,
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) job_metrics: bool,
     pub(crate) allow_network_storage: bool,
 }
 
@@ -83,6 +84,7 @@ impl Config {
             shell_runs: None,
             shell_open_files: None,
             shutdown_timeout: Duration::from_secs(10),
+            job_metrics: false,
             allow_network_storage: false,
         }
     }
@@ -192,6 +194,17 @@ impl Config {
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Counts executions for each job by itself as well, for
+    /// [`Cluster::job_metrics`](crate::Cluster::job_metrics). Default false.
+    ///
+    /// For at most [`limits::METRIC_JOBS_MAX`](crate::limits::METRIC_JOBS_MAX) jobs: those of which
+    /// an execution ends first.
+    #[must_use]
+    pub fn job_metrics(mut self, counted: bool) -> Self {
+        self.job_metrics = counted;
         self
     }
 

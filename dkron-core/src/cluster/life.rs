@@ -20,7 +20,7 @@ use crate::adapters::consensus::{Consensus, EntryEvents};
 use crate::adapters::entropy::SystemEntropy;
 use crate::adapters::executor::HandlerRegistry;
 use crate::adapters::storage::{Milestones, StorageHealth, let_go_at_times};
-use crate::driver::{Driver, DriverParts, EngineNews, NEWS_MAX, NewsSender, Watch};
+use crate::driver::{Counter, Driver, DriverParts, EngineNews, NEWS_MAX, NewsSender, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::NodeName;
 use crate::kernel::time::Zone;
@@ -70,7 +70,7 @@ impl Node {
         let (runs, courier) =
             start_courier(&config, &consensus, &storage, &handlers, &clock, runtimes, &places);
 
-        let watch = Arc::new(Watch::new());
+        let (watch, tally) = (Arc::new(Watch::new()), Arc::default());
         let (news, incoming) = sync_channel(NEWS_MAX);
         let driver = Driver::new(DriverParts {
             engine: engine(&config, zone),
@@ -79,6 +79,7 @@ impl Node {
             clock: Arc::clone(&clock),
             runs: Arc::clone(&runs),
             watch: Arc::clone(&watch),
+            counter: Counter::new(&tally, &name, config.job_metrics),
             runtime: runtime.handle().clone(),
             sender: news.clone(),
         });
@@ -104,6 +105,7 @@ impl Node {
             runs,
             courier,
             watch,
+            tally,
             handlers,
             news,
             fatal,

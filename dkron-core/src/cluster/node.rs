@@ -12,7 +12,7 @@ use super::{Config, Health, Member};
 use crate::adapters::consensus::Consensus;
 use crate::adapters::executor::HandlerRegistry;
 use crate::adapters::storage::StateView;
-use crate::driver::{Courier, EngineNews, NewsSender, Runs, Watch};
+use crate::driver::{Courier, EngineNews, NewsSender, Runs, Tally, Watch};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::dispatch::{
     self, ManualRun, ManualRunError, first_due, first_due_by, parse_schedule,
@@ -44,6 +44,7 @@ pub(super) struct Node {
     pub(super) runs: Arc<Runs>,
     pub(super) courier: Arc<Courier>,
     pub(super) watch: Arc<Watch>,
+    pub(super) tally: Arc<Tally>,
     pub(super) handlers: Arc<HandlerRegistry>,
     /// Brings news to the engine.
     pub(super) news: NewsSender,

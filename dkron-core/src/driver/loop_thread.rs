@@ -10,9 +10,10 @@ use tokio::sync::oneshot;
 use super::late_view::LateView;
 use super::news::{EngineNews, NewsSender};
 use super::runs::Runs;
+use super::tally::Counter;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind};
-use crate::kernel::model::Execution;
+use crate::kernel::model::{Execution, JobName};
 use crate::kernel::node::{Answer, Effect, Engine, Input, Observation};
 use crate::kernel::state::{Claim, Command, Envelope, Event, query};
 use crate::ports::{Clock, Log, Store};
@@ -35,6 +36,8 @@ pub struct DriverParts<S> {
     pub runs: Arc<Runs>,
     /// Who is told what happened.
     pub watch: Arc<Watch>,
+    /// Counts it.
+    pub counter: Counter,
     /// Where proposals wait for their answers.
     pub runtime: Handle,
     /// Brings those answers back.
@@ -91,6 +94,8 @@ impl<S: Store> Driver<S> {
     fn take(&mut self, news: &EngineNews) -> Result<(), Error> {
         match news {
             EngineNews::Applied { at, events } => {
+                // First: who is told that something has happened finds it counted.
+                self.count(events);
                 self.parts.watch.publish(events);
                 log_events(events);
                 self.step(Input::Applied { at: *at, events })
@@ -103,12 +108,28 @@ impl<S: Store> Driver<S> {
                 self.step(Input::Answered { round: *round, answer })
             }
             EngineNews::Leading { seed, last_entry_at } => {
+                self.parts.counter.set_leading(true);
                 self.step(Input::Leading { seed: *seed, last_entry_at: *last_entry_at })
             }
-            EngineNews::Following => self.step(Input::Following),
+            EngineNews::Following => {
+                self.parts.counter.set_leading(false);
+                self.step(Input::Following)
+            }
             EngineNews::Nodes(nodes) => self.step(Input::Nodes(nodes)),
             // Taken apart by `run`.
             EngineNews::Drain(_) | EngineNews::Stop => Ok(()),
+        }
+    }
+
+    /// Counts what has become part of the state.
+    fn count(&mut self, events: &[Event]) {
+        let store = &self.parts.store;
+        // A state that cannot be read ends the engine, with the next step at the latest.
+        let exists = |job: &JobName| {
+            store.read().is_ok_and(|view| query::job_exists(&view, job).unwrap_or(false))
+        };
+        for event in events {
+            self.parts.counter.count(event, exists);
         }
     }
 
@@ -145,7 +166,10 @@ impl<S: Store> Driver<S> {
             Effect::Start(claim) => self.start(vec![claim]),
             Effect::StartAgain(claim) => self.start_again(claim)?,
             Effect::CancelRun { token, .. } => self.parts.runs.cancel(token),
-            Effect::Note(observation) => note(&observation),
+            Effect::Note(observation) => {
+                self.parts.counter.tally().observe(&observation);
+                note(&observation);
+            }
         }
         Ok(())
     }
@@ -232,11 +256,15 @@ fn log_events(events: &[Event]) {
 fn note(observation: &Observation) {
     match observation {
         Observation::Planned { .. } => tracing::trace!("{observation}"),
+        Observation::WithdrewClaim { job, execution } => {
+            tracing::info!(%job, %execution, "{observation}");
+        }
+        Observation::ScheduleUnreadable { job, .. } => tracing::warn!(%job, "{observation}"),
         // A job was written, or a run claimed, while decisions were on their way: nothing is amiss.
         Observation::Refused { .. } => tracing::debug!("{observation}"),
-        Observation::TookOffice { .. }
-        | Observation::WithdrewClaim { .. }
-        | Observation::OverloadOver { .. } => tracing::info!("{observation}"),
+        Observation::TookOffice { .. } | Observation::OverloadOver { .. } => {
+            tracing::info!("{observation}");
+        }
         _ => tracing::warn!("{observation}"),
     }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::kernel::model::{Job, JobName};
+use crate::kernel::model::{Job, NodeName};
 use crate::kernel::node::EngineConfig;
 use crate::kernel::state::{KeyRange, Order, Table, TableError, Tables};
 use crate::kernel::time::{Timestamp, Zone};
@@ -91,6 +91,7 @@ async fn a_claim_of_which_nobody_can_tell_whether_it_started_ends_the_engine() {
         clock: Arc::new(Idle),
         runs: Arc::new(runs),
         watch: Arc::new(Watch::new()),
+        counter: Counter::new(&Arc::default(), &NodeName::parse("n1").unwrap(), false),
         runtime,
         sender,
     });

@@ -8,7 +8,8 @@
 //! # Where to begin reading
 //!
 //! [`Driver::run`]. `runs` is the node's side of a claim, `places` where it may have to wait,
-//! `starts` how runs begin, `courier` brings results back, `watch` tells those who wait.
+//! `starts` how runs begin, `courier` brings results back, `watch` tells those who wait,
+//! `tally` and `run_meters` count.
 //!
 //! # Concurrency
 //!
@@ -28,13 +29,17 @@ mod packing;
 mod places;
 #[cfg(test)]
 mod places_test;
+mod run_meters;
 mod runs;
 mod starts;
+mod tally;
 mod watch;
 
 pub use courier::{Backlog, Courier, CourierParts};
 pub use loop_thread::{Driver, DriverParts};
 pub use news::{EngineNews, NEWS_MAX, NewsSender};
 pub use packing::unpack;
+pub use run_meters::RunFigures;
 pub use runs::Runs;
+pub use tally::{Counter, EndedExecutions, JobMetrics, SkippedFires, Tally};
 pub use watch::{FireWait, Watch};

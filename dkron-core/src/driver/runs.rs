@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::packing;
 use super::places::Places;
+use super::run_meters::{RunFigures, RunMeters};
 use super::starts::{Start, Starts};
 use crate::kernel::model::{Execution, ExecutionId, ExecutionState, JobName};
 use crate::kernel::state::{Claim, Report};
@@ -59,8 +60,15 @@ pub(super) struct Run {
     job: JobName,
     id: ExecutionId,
     token: u64,
-    started_at: Timestamp,
+    pub(super) started_at: Timestamp,
     output: Arc<OutputCapture>,
+}
+
+impl Run {
+    /// Returns how late it began, after the instant at which its attempt was due.
+    pub(super) fn lateness(&self) -> Duration {
+        self.started_at.since(self.id.due_at())
+    }
 }
 
 impl Known {
@@ -120,6 +128,7 @@ pub struct Runs {
     /// Of executors whose runs are bounded on this node. Not looked at while `live` is locked.
     pub(super) places: Vec<Places<Start>>,
     ended: Notify,
+    pub(super) meters: RunMeters,
 }
 
 impl Runs {
@@ -134,8 +143,8 @@ impl Runs {
     ) -> Self {
         let starts = Starts::new(runtime.metrics().num_workers(), runtime.clone());
         let live = Mutex::default();
-        let (places, ended) = (Vec::new(), Notify::new());
-        Self { executors, clock, runtime, starts, reports, live, places, ended }
+        let (places, ended, meters) = (Vec::new(), Notify::new(), RunMeters::new());
+        Self { executors, clock, runtime, starts, reports, live, places, ended, meters }
     }
 
     /// Starts claims, each at its instant, but for those that have been started before. Returns at
@@ -224,10 +233,12 @@ impl Runs {
     /// Forgets runs whose reports have been acknowledged.
     pub fn acknowledge(&self, tokens: impl IntoIterator<Item = u64>) {
         let mut live = self.lock();
+        let mut known = 0;
         for token in tokens {
-            live.remove(&token);
+            known += u64::from(live.remove(&token).is_some());
         }
         drop(live);
+        self.meters.acknowledged(known);
         self.ended.notify_waiters();
     }
 
@@ -260,6 +271,11 @@ impl Runs {
     pub fn running_count(&self) -> usize {
         let waiting = self.waiting_count();
         self.lock().values().filter(|run| !run.has_ended()).count().saturating_sub(waiting)
+    }
+
+    /// Returns what was counted of the runs since the node started. Takes no lock.
+    pub fn figures(&self) -> RunFigures {
+        self.meters.read()
     }
 
     /// Returns the run with this fencing token, if its report is still to be acknowledged.
@@ -307,6 +323,7 @@ impl Runs {
             },
             output: packing::pack(kept.bytes, kept.bytes_total),
         };
+        self.meters.reported();
         // The receiver outlives every run but those that a shutdown leaves behind.
         let _ = self.reports.send(report);
     }

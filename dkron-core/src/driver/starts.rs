@@ -190,9 +190,10 @@ impl Runs {
         let prepared = self.prepare(&start);
         let Start { job, .. } = start;
         let Some((context, run)) = prepared else { return self.leave(&job.executor) };
+        self.meters.began(run.lateness());
         let begun = catch_unwind(AssertUnwindSafe(|| self.executors.run(&job.executor, context)));
         let Ok(mut work) = begun else {
-            self.finish(run, panicked());
+            self.end(run, panicked());
             return self.leave(&job.executor);
         };
         // Nobody has to be woken: a task polls it again, whatever has come meanwhile.
@@ -212,8 +213,14 @@ impl Runs {
     fn ended(self: &Arc<Self>, job: &Job, run: Run, work: RunFuture, end: RunEnd) {
         // Should it object, it is over all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
-        self.finish(run, end);
+        self.end(run, end);
         self.leave(&job.executor);
+    }
+
+    /// Reports a run that had begun.
+    fn end(&self, run: Run, end: RunEnd) {
+        self.meters.ended(self.clock.now().since(run.started_at));
+        self.finish(run, end);
     }
 }
 

@@ -9,6 +9,7 @@ mod entropy;
 mod executor;
 mod log;
 mod log_store;
+mod meter;
 mod outbox;
 mod output;
 mod replica;
@@ -21,6 +22,7 @@ pub use executor::{
 };
 pub use log::{Log, LogFuture};
 pub use log_store::{LogBounds, LogPosition, LogRecord, LogStore, LogWrite, WriteDone};
+pub use meter::{ANSWER_SPANS, Histogram, RUN_SPANS, SpanMeter};
 pub use outbox::{Outbox, OutboxMark};
 #[cfg(test)]
 pub use output::CapturedOutput;

@@ -10,5 +10,6 @@ mod history;
 mod host;
 mod jobs;
 mod life;
+mod metrics;
 mod policies;
 mod support;

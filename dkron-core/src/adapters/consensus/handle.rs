@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::kernel::state::{Envelope, Event, Outcome};
 use crate::kernel::time::Timestamp;
 use crate::limits::PROPOSAL_WAIT_MAX;
-use crate::ports::{Log, LogFuture, LogStore};
+use crate::ports::{Histogram, Log, LogFuture, LogStore};
 
 /// An entry that has taken effect on this node.
 #[derive(Debug)]
@@ -140,6 +140,20 @@ impl Consensus {
             purged_index: raft.purged.as_ref().map(|log_id| log_id.index()),
             proposed_bytes: self.queue.bytes(),
         }
+    }
+
+    /// Returns how long proposals took that have taken effect, from the queue to the state.
+    pub fn commit_time(&self) -> Histogram {
+        self.queue.commit_time()
+    }
+
+    /// Returns about how much the log takes on the disk, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if it cannot be read, [`ErrorKind::Stopped`] in a forked child.
+    pub fn log_bytes(&self) -> Result<u64, Error> {
+        self.log.bytes()
     }
 
     /// Resolves when the node cannot go on, with the reason: its storage failed, or a fault of

@@ -1,21 +1,22 @@
 //! Where callers put their commands, and where the proposer takes them out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
-use super::ticket::{Pending, Ticket};
+use super::ticket::{Pending, QueueLoad, Ticket};
 use super::weight::weight_of;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::Envelope;
 use crate::limits::PROPOSAL_BYTES_QUEUED_MAX;
+use crate::ports::Histogram;
 
 /// Takes proposals. Clones lead to the same queue.
 #[derive(Clone)]
 pub struct ProposalQueue {
     sender: mpsc::UnboundedSender<Proposal>,
-    bytes: Arc<AtomicUsize>,
+    load: Arc<QueueLoad>,
     is_closed: Arc<AtomicBool>,
 }
 
@@ -30,8 +31,8 @@ impl ProposalQueue {
     /// Makes a queue; the other end goes to a [`Proposer`](super::proposer::Proposer).
     pub fn new() -> (Self, ProposalReceiver) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let bytes = Arc::default();
-        (Self { sender, bytes, is_closed: Arc::default() }, ProposalReceiver(receiver))
+        let load = Arc::default();
+        (Self { sender, load, is_closed: Arc::default() }, ProposalReceiver(receiver))
     }
 
     /// Puts commands into the queue.
@@ -46,8 +47,8 @@ impl ProposalQueue {
             return Err(stopped());
         }
         let weight = commands.iter().map(weight_of).sum();
-        let queued = self.bytes.fetch_add(weight, Ordering::AcqRel);
-        let (ticket, pending) = Ticket::new(commands.len(), weight, Arc::clone(&self.bytes));
+        let queued = self.load.bytes.fetch_add(weight, Ordering::AcqRel);
+        let (ticket, pending) = Ticket::new(commands.len(), weight, Arc::clone(&self.load));
         // The first that goes over the bound still passes: or one that is larger never would.
         if queued > PROPOSAL_BYTES_QUEUED_MAX {
             return Err(Error::new(
@@ -71,7 +72,12 @@ impl ProposalQueue {
 
     /// Returns about how many bytes of commands wait or are under way.
     pub fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Acquire)
+        self.load.bytes.load(Ordering::Acquire)
+    }
+
+    /// Returns how long proposals took that have taken effect.
+    pub fn commit_time(&self) -> Histogram {
+        self.load.commit_time.read()
     }
 }
 

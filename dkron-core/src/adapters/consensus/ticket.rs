@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 use crate::kernel::state::Outcome;
+use crate::ports::{ANSWER_SPANS, SpanMeter};
 
 /// The answer to a proposal.
 pub type ProposalAnswer = Result<Vec<Outcome>, Error>;
@@ -58,13 +60,27 @@ impl Stage {
     }
 }
 
+/// What the proposals of one queue have in common.
+pub(super) struct QueueLoad {
+    /// Bytes that wait in the queue or are under way.
+    pub(super) bytes: AtomicUsize,
+    /// How long proposals took, from the queue to the state, that have taken effect.
+    pub(super) commit_time: SpanMeter,
+}
+
+impl Default for QueueLoad {
+    fn default() -> Self {
+        Self { bytes: AtomicUsize::new(0), commit_time: SpanMeter::new(ANSWER_SPANS) }
+    }
+}
+
 /// The answer of one proposal, gathered from the entries that it is spread over.
 pub(super) struct Ticket {
     stage: Arc<Stage>,
     /// Its share of the bound of the queue.
     weight: usize,
-    /// What waits in the queue or is under way.
-    bytes: Arc<AtomicUsize>,
+    load: Arc<QueueLoad>,
+    begun: Instant,
     gathered: Mutex<Gathered>,
 }
 
@@ -80,11 +96,11 @@ struct Gathered {
 impl Ticket {
     /// Makes the ticket of so many commands, and what its caller waits with.
     ///
-    /// `weight` is counted in `bytes` already, and taken off when the ticket is done with.
+    /// `weight` is counted in `load` already, and taken off when the ticket is done with.
     pub(super) fn new(
         commands: usize,
         weight: usize,
-        bytes: Arc<AtomicUsize>,
+        load: Arc<QueueLoad>,
     ) -> (Arc<Self>, Pending) {
         let (sender, answer) = oneshot::channel();
         let stage = Arc::<Stage>::default();
@@ -92,7 +108,8 @@ impl Ticket {
         let sender = Some(sender);
         let gathered = Gathered { outcomes, missing: commands, under_way: 0, sender };
         let gathered = Mutex::new(gathered);
-        let ticket = Self { stage: Arc::clone(&stage), weight, bytes, gathered };
+        let begun = Instant::now();
+        let ticket = Self { stage: Arc::clone(&stage), weight, load, begun, gathered };
         (Arc::new(ticket), Pending { answer, stage })
     }
 
@@ -105,6 +122,7 @@ impl Ticket {
             && let Some(sender) = gathered.sender.take()
         {
             let outcomes = std::mem::take(&mut gathered.outcomes);
+            self.load.commit_time.record(self.begun.elapsed());
             drop(sender.send(Ok(outcomes)));
         }
     }
@@ -146,7 +164,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.bytes.fetch_sub(self.weight, Ordering::AcqRel);
+        self.load.bytes.fetch_sub(self.weight, Ordering::AcqRel);
     }
 }
 

@@ -174,6 +174,37 @@ pub enum SkipReason {
     AlreadyDecided,
 }
 
+impl SkipReason {
+    /// One word for each reason, as [`SkipReason::label`] gives it.
+    pub const LABELS: [&'static str; 9] = [
+        "disabled",
+        "not_started",
+        "expired",
+        "forbidden",
+        "no_capable_node",
+        "caught_up",
+        "too_late",
+        "withdrawn",
+        "already_decided",
+    ];
+
+    /// Returns the word of this reason, for metrics and for programs: one of
+    /// [`SkipReason::LABELS`], and never another one in a later version.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::NotStarted => "not_started",
+            Self::Expired => "expired",
+            Self::Forbidden { .. } => "forbidden",
+            Self::NoCapableNode { .. } => "no_capable_node",
+            Self::CaughtUp => "caught_up",
+            Self::TooLate => "too_late",
+            Self::Withdrawn => "withdrawn",
+            Self::AlreadyDecided => "already_decided",
+        }
+    }
+}
+
 impl fmt::Display for SkipReason {
     /// Writes the reason as an operator reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
