@@ -29,7 +29,7 @@ use self::reload::Reload;
 use self::signals::{Signals, Wish};
 use self::summary::Summary;
 use crate::api::{Api, Bodies, Leave};
-use crate::config::{ConfigFaults, Settings};
+use crate::config::{ConfigFaults, LogFormat, Settings};
 use crate::terminal::complain;
 
 /// Exit code of a start that failed, of a node that stopped itself, and of a stop that was cut off.
@@ -48,7 +48,7 @@ pub(crate) fn run(
     settings: Settings,
     load: impl Fn() -> Result<Settings, ConfigFaults> + Send + 'static,
 ) -> ExitCode {
-    let level = log::install(settings.log_level);
+    let level = log::install(settings.log_level, settings.log_format);
     let reload = Reload::new(settings.clone(), load, level);
     // Before anybody asks how many files there are to share.
     let open_files = open_files::raise();
@@ -69,7 +69,10 @@ pub(crate) fn run(
     match lived {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            complain(fault);
+            match settings.log_format {
+                LogFormat::Text => complain(fault),
+                LogFormat::Json => tracing::error!(fault, "agent: ended with a fault"),
+            }
             ExitCode::from(FAILED)
         }
     }

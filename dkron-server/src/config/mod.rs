@@ -22,5 +22,5 @@ mod sources;
 mod values;
 
 pub use options::{Availability, OPTIONS, Opt, OptKind};
-pub use settings::{ConfigFaults, LogLevel, Settings};
+pub use settings::{ConfigFaults, LogFormat, LogLevel, Settings};
 pub use sources::{Given, Origin, Sources};

@@ -69,7 +69,7 @@ const fn missing(
 }
 
 /// Every option, by name.
-pub const OPTIONS: [Opt; 49] = [
+pub const OPTIONS: [Opt; 50] = [
     works(
         "advertise-addr",
         OptKind::Text,
@@ -143,6 +143,7 @@ pub const OPTIONS: [Opt; 49] = [
     ),
     works("http-addr", OptKind::Text, ":8080", "Address of the HTTP API; :0 takes any free port"),
     missing("join", OptKind::List, "", CLUSTER, "Node to join at start, once; may be repeated"),
+    works("log-format", OptKind::Text, "text", "Form of log lines: text or json"),
     works(
         "log-level",
         OptKind::Text,

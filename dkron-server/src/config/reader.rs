@@ -8,7 +8,7 @@ use dkron_core::parse_go_bool;
 
 use super::address::{self, HostPort, InterfaceAddress};
 use super::options::{Availability, Opt, OptKind};
-use super::settings::LogLevel;
+use super::settings::{LogFormat, LogLevel};
 use super::sources::{Given, Sources};
 use super::values::parse_duration;
 
@@ -104,6 +104,18 @@ impl<'a> Reader<'a> {
 
     pub(super) fn log_level(&self) -> Option<LogLevel> {
         LogLevel::parse(&self.text("log-level"))
+    }
+
+    pub(super) fn log_format(&mut self) -> LogFormat {
+        let text = self.text("log-format");
+        match text.to_lowercase().as_str() {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            _ => {
+                self.fault("log-format", &format!("\"{text}\" must be text or json"));
+                LogFormat::default()
+            }
+        }
     }
 
     pub(super) fn tags(&mut self) -> BTreeMap<String, String> {

@@ -48,6 +48,8 @@ pub struct Settings {
     pub tags: BTreeMap<String, String>,
     /// Least level of log lines.
     pub log_level: LogLevel,
+    /// Form of log lines.
+    pub log_format: LogFormat,
     /// How many commands run at once; `None` = as many as the library chooses.
     pub shell_runs: Option<usize>,
     /// How long a stop waits for running jobs.
@@ -70,6 +72,16 @@ pub enum LogLevel {
     Warn,
     /// What failed; `fatal` and `panic` are the same.
     Error,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As Dkron writes them: `time="…" level=info msg="…" key=value`.
+    #[default]
+    Text,
+    /// One object of JSON a line.
+    Json,
 }
 
 /// Everything that is wrong with a configuration, one fault a line.
@@ -143,6 +155,7 @@ impl Settings {
             region: reader.text("region"),
             tags: reader.tags(),
             log_level: log_level.unwrap_or_default(),
+            log_format: reader.log_format(),
             shell_runs: reader.shell_runs(),
             shutdown_timeout: reader.duration("shutdown-timeout"),
             server_zone: server_zone::server_zone(tz),
@@ -324,6 +337,15 @@ mod tests {
             [("bind-addr", &["0.0.0.0:7000"]), ("advertise-addr", &["n1.example.org"])];
         let settings = read(&flags).unwrap();
         assert_eq!(settings.peer_address, ("n1.example.org".to_owned(), 7000));
+    }
+
+    #[test]
+    fn log_lines_are_text_or_json_and_nothing_else() {
+        let read_format = |format| read(&[("log-format", &[format])]).map(|read| read.log_format);
+        assert_eq!(read(&[]).unwrap().log_format, LogFormat::Text);
+        assert_eq!(read_format("JSON"), Ok(LogFormat::Json));
+        let faults = read_format("xml").unwrap_err();
+        assert!(faults.to_string().contains("text or json"), "{faults}");
     }
 
     #[test]

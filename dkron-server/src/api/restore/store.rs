@@ -41,7 +41,9 @@ pub(super) async fn store(api: &Arc<Api>, backup: &Backup) -> Result<Vec<Option<
             .buffer_unordered(WRITES_IN_FLIGHT);
         while let Some((index, written)) = writes.next().await {
             if let Err(error) = &written {
-                tracing::warn!(error = %error.report(), "api: restore could not write a job");
+                let job = backup.entries.get(index).map_or("", |entry| entry.name.as_str());
+                let error = error.report();
+                tracing::warn!(job, error, "api: restore could not write a job");
             }
             let is_written = written
                 .map(|()| true)

@@ -11,7 +11,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::table::{self, Blind, Process, ProcessId, ProcessScanner};
+use crate::kernel::model::{ExecutionId, JobName};
 use crate::limits;
+use crate::ports::RunContext;
 
 /// Rounds of stopping what newly appears, before everything that is known is killed.
 ///
@@ -35,6 +37,9 @@ pub(crate) struct ProcessTree {
     root: i32,
     root_started_ticks: Option<u64>,
     marker: Arc<[u8]>,
+    /// The run, for log lines.
+    job: JobName,
+    execution: ExecutionId,
     known: BTreeSet<ProcessId>,
     /// Processes without the marker, so that the environment of each is read once.
     strangers: BTreeSet<ProcessId>,
@@ -45,12 +50,14 @@ impl ProcessTree {
     /// Watches the tree of `root`, a child that leads its process group and is not reaped yet.
     ///
     /// `marker` is the `NAME=value` that only processes of this run have in their environment.
-    pub(crate) fn new(root: i32, marker: &str) -> Self {
+    pub(crate) fn new(root: i32, marker: &str, run: &RunContext) -> Self {
         let look = table::look_at(root).ok().flatten();
         Self {
             root,
             root_started_ticks: look.map(|process| process.started_ticks),
             marker: marker.as_bytes().into(),
+            job: run.job.clone(),
+            execution: run.execution.clone(),
             known: BTreeSet::new(),
             strangers: BTreeSet::new(),
             is_armed: true,
@@ -77,7 +84,7 @@ impl ProcessTree {
     /// Asks all of the tree to end.
     pub(crate) async fn terminate(&mut self) {
         match self.look_now().await {
-            Ok(members) => members.iter().for_each(|process| send(process.0, Signal::SIGTERM)),
+            Ok(members) => members.iter().for_each(|process| self.send(process.0, Signal::SIGTERM)),
             Err(_) => self.send_group(Signal::SIGTERM),
         }
     }
@@ -106,7 +113,7 @@ impl ProcessTree {
             match self.stop_all().await {
                 Ok(doomed) if doomed.is_empty() => return,
                 Ok(doomed) => {
-                    doomed.iter().for_each(|process| send(process.0, Signal::SIGKILL));
+                    doomed.iter().for_each(|process| self.send(process.0, Signal::SIGKILL));
                     seen_at = Instant::now();
                 }
                 Err(blind) => {
@@ -116,8 +123,12 @@ impl ProcessTree {
                     }
                     // Runs that wait for each other's files would wait for ever.
                     if blind == Blind::Shortage && seen_at.elapsed() > limits::CANCEL_GRACE {
-                        let group = self.root;
-                        tracing::warn!(group, "killed a run without seeing what is left of it");
+                        tracing::warn!(
+                            job = %self.job,
+                            execution = %self.execution,
+                            group = self.root,
+                            "killed a run without seeing what is left of it"
+                        );
                         return;
                     }
                 }
@@ -134,7 +145,7 @@ impl ProcessTree {
             let found = self.look_now().await?;
             let is_still = found.is_subset(&stopped);
             for process in found.difference(&stopped) {
-                send(process.0, Signal::SIGSTOP);
+                self.send(process.0, Signal::SIGSTOP);
             }
             stopped = found;
             if is_still {
@@ -142,6 +153,21 @@ impl ProcessTree {
             }
         }
         Ok(stopped)
+    }
+
+    /// Sends a signal to one process that a look has just shown.
+    fn send(&self, pid: i32, signal: Signal) {
+        match kill(Pid::from_raw(pid), signal) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => tracing::warn!(
+                job = %self.job,
+                execution = %self.execution,
+                pid,
+                %signal,
+                %errno,
+                "cannot signal a process of a run"
+            ),
+        }
     }
 
     /// Sends a signal to the process group.
@@ -254,14 +280,6 @@ fn tell_apart(
     Ok((marked, strangers))
 }
 
-/// Sends a signal to one process that a look has just shown.
-fn send(pid: i32, signal: Signal) {
-    match kill(Pid::from_raw(pid), signal) {
-        Ok(()) | Err(Errno::ESRCH) => {}
-        Err(errno) => tracing::warn!(pid, %signal, %errno, "cannot signal a process of a run"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,6 +297,8 @@ mod tests {
             root: ROOT,
             root_started_ticks,
             marker: [].into(),
+            job: JobName::parse("a").unwrap(),
+            execution: ExecutionId::parse("1-n").unwrap(),
             known: BTreeSet::new(),
             strangers: BTreeSet::new(),
             is_armed: false,

@@ -73,7 +73,7 @@ pub(super) fn launch(
     let marker = environment::marker(context);
     Ok(Launched {
         owned: OwnedChild::claim(pid, &marker),
-        tree: ProcessTree::new(pid, &marker),
+        tree: ProcessTree::new(pid, &marker, context),
         input: child.stdin.take(),
         child,
         output,
