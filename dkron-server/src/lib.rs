@@ -21,4 +21,5 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod go_json;
+pub mod metrics;
 mod terminal;

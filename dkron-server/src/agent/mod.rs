@@ -8,7 +8,7 @@
 //! [`run`] and `live`.
 //!
 //! May use: `dkron_core`'s public names, [`api`](crate::api), [`config`](crate::config),
-//! `terminal`.
+//! [`metrics`](crate::metrics), `clock`, `terminal`.
 
 mod connections;
 mod http;
@@ -22,14 +22,16 @@ mod summary;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use dkron_core::{Cluster, Config, Error, ErrorKind};
+use dkron_core::{Cluster, Config, Error, ErrorKind, Timestamp};
 
 use self::http::HttpServer;
 use self::reload::Reload;
 use self::signals::{Signals, Wish};
 use self::summary::Summary;
 use crate::api::{Api, Bodies, Leave};
+use crate::clock;
 use crate::config::{ConfigFaults, LogFormat, Settings};
+use crate::metrics::{Collector, Feed, Monitor};
 use crate::terminal::complain;
 
 /// Exit code of a start that failed, of a node that stopped itself, and of a stop that was cut off.
@@ -48,6 +50,7 @@ pub(crate) fn run(
     settings: Settings,
     load: impl Fn() -> Result<Settings, ConfigFaults> + Send + 'static,
 ) -> ExitCode {
+    let started_at = clock::now();
     let level = log::install(settings.log_level, settings.log_format);
     let reload = Reload::new(settings.clone(), load, level);
     // Before anybody asks how many files there are to share.
@@ -59,7 +62,7 @@ pub(crate) fn run(
         .build();
     let lived = match runtime {
         Ok(runtime) => {
-            let lived = runtime.block_on(live(&settings, open_files, reload));
+            let lived = runtime.block_on(live(&settings, open_files, reload, started_at));
             // What still runs has had its time.
             runtime.shutdown_background();
             lived
@@ -81,14 +84,13 @@ pub(crate) fn run(
 /// Starts the node, serves until somebody wishes otherwise, stops it.
 ///
 /// `open_files` is the limit that commands get, unless they get this process's.
-async fn live(settings: &Settings, open_files: Option<u64>, reload: Reload) -> Result<(), String> {
-    for remark in &settings.remarks {
-        tracing::warn!("config: {remark}");
-    }
-    match &settings.file {
-        Some(file) => tracing::info!(file = %file.display(), "config: using file"),
-        None => tracing::info!("config: no file found: applying default values"),
-    }
+async fn live(
+    settings: &Settings,
+    open_files: Option<u64>,
+    reload: Reload,
+    started_at: Timestamp,
+) -> Result<(), String> {
+    tell_sources(settings);
     if !settings.is_server {
         return Err(NOT_A_SERVER.to_owned());
     }
@@ -110,6 +112,7 @@ async fn live(settings: &Settings, open_files: Option<u64>, reload: Reload) -> R
     let reaper = tokio::spawn(signals::reap_orphans_if_first_process());
 
     let leave = Leave::default();
+    let monitor = Monitor::new(cluster.clone(), started_at);
     let api = Api {
         cluster: cluster.clone(),
         server_zone: settings.server_zone,
@@ -117,11 +120,13 @@ async fn live(settings: &Settings, open_files: Option<u64>, reload: Reload) -> R
         spool_dir: settings.data_dir.clone(),
         bodies: Bodies::default(),
         leave: leave.clone(),
+        monitor: settings.has_metrics_page.then(|| monitor.clone()),
     };
     Summary::of(settings, &cluster, http.address()).print();
     let (address, node) = (http.address(), &settings.node_name);
     tracing::info!(%address, %node, "api: Running HTTP server");
     let served = http.serve(crate::api::router(api));
+    let feed = tokio::spawn(feed(settings, monitor).run());
 
     let ended = tokio::select! {
         wish = signals.next() => Ok(wish),
@@ -134,7 +139,28 @@ async fn live(settings: &Settings, open_files: Option<u64>, reload: Reload) -> R
     };
     served.stop(HTTP_GRACE).await;
     reaper.abort();
+    feed.abort();
     stopped
+}
+
+/// Says where the settings come from, and what is odd about them.
+fn tell_sources(settings: &Settings) {
+    for remark in &settings.remarks {
+        tracing::warn!("config: {remark}");
+    }
+    match &settings.file {
+        Some(file) => tracing::info!(file = %file.display(), "config: using file"),
+        None => tracing::info!("config: no file found: applying default values"),
+    }
+}
+
+/// Makes what sends the metrics to those who collect them.
+fn feed(settings: &Settings, monitor: Monitor) -> Feed {
+    let statsd = settings.statsd_address.clone().map(Collector::statsd);
+    let tags = &settings.dog_statsd_tags;
+    let dog_statsd = settings.dog_statsd_address.clone();
+    let dog_statsd = dog_statsd.map(|address| Collector::dog_statsd(address, tags));
+    Feed::new(monitor, statsd.into_iter().chain(dog_statsd).collect())
 }
 
 const NOT_A_SERVER: &str = "an agent without --server needs servers to join, and joining is not \
@@ -147,7 +173,8 @@ async fn start_node(settings: &Settings, open_files: Option<u64>) -> Result<Clus
         .region(&settings.region)
         .datacenter(&settings.datacenter)
         .server_timezone(settings.server_zone.name())
-        .shutdown_timeout(settings.shutdown_timeout);
+        .shutdown_timeout(settings.shutdown_timeout)
+        .job_metrics(settings.has_metrics_page || settings.dog_statsd_address.is_some());
     if let Some(runs) = settings.shell_runs {
         config = config.shell_runs(runs);
     }

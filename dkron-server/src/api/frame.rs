@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use super::answer::{empty, not_found_page, text, typed, with_header};
 use super::percent::percent_encode;
 use super::query::Query;
-use super::route::{Resolved, Route, methods_of, resolve};
+use super::route::{Resolved, Route, RouteId, methods_of, resolve};
 use super::unread::may_stay_unread;
 use super::{Api, handle};
 
@@ -39,6 +39,10 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
         return preflight(&api, &uri, request.headers());
     }
     match resolve(method.as_str(), uri.path()) {
+        // Without metrics the path is like any other that nobody knows.
+        Resolved::Route(Route { id: RouteId::Metrics, .. }) if api.monitor.is_none() => {
+            not_found_page()
+        }
         Resolved::Route(route) => serve_route(api, route, request).await,
         Resolved::Redirect(path) => redirect(&method, &path, uri.query(), request.headers()),
         Resolved::Unknown => not_found_page(),

@@ -22,7 +22,7 @@
 //! * No request stops the process or another request: what may be long is read on threads that may
 //!   block.
 //!
-//! May use: `dkron_core`'s public names, `go_json`, `clock`.
+//! May use: `dkron_core`'s public names, `go_json`, `metrics`, `clock`.
 
 mod answer;
 mod bodies;
@@ -38,6 +38,7 @@ mod job_list;
 mod leave;
 mod list_query;
 mod members;
+mod metrics;
 mod percent;
 mod pieces;
 mod policy_text;
@@ -68,6 +69,7 @@ use self::job_json::Moment;
 use self::query::Query;
 use self::route::{Route, RouteId};
 use crate::clock;
+use crate::metrics::Monitor;
 
 /// What the handlers work with.
 pub struct Api {
@@ -83,6 +85,8 @@ pub struct Api {
     pub bodies: Bodies,
     /// Asks the process to leave.
     pub leave: Leave,
+    /// Shows the metrics; `None` = there is no such page.
+    pub monitor: Option<Monitor>,
 }
 
 impl Api {
@@ -97,6 +101,7 @@ impl Api {
             spool_dir: spool_dir.to_owned(),
             bodies: Bodies::default(),
             leave: Leave::default(),
+            monitor: None,
         }
     }
 
@@ -120,6 +125,7 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
     match route.id {
         RouteId::Health => members::health(&api),
         RouteId::Ready => members::ready(&api),
+        RouteId::Metrics => metrics::metrics(&api, request.headers()).await,
         RouteId::Status => members::status(&api, &query),
         RouteId::Members => members::members(&api, &query),
         RouteId::Leader => members::leader(&api, &query),

@@ -12,6 +12,7 @@ use super::percent::percent_decode;
 pub(super) enum RouteId {
     Health,
     Ready,
+    Metrics,
     Status,
     Members,
     Leader,
@@ -37,9 +38,10 @@ pub(super) enum RouteId {
 
 /// Method, path and route. `*` stands for one segment, which is handed over; `**` for all that is
 /// left: the id of an execution ends with the name of a node, and that may hold a slash.
-const ROUTES: [(&str, &str, RouteId); 27] = [
+const ROUTES: [(&str, &str, RouteId); 28] = [
     ("GET", "/health", RouteId::Health),
     ("GET", "/health/ready", RouteId::Ready),
+    ("GET", "/metrics", RouteId::Metrics),
     ("GET", "/v1", RouteId::Status),
     ("GET", "/v1/", RouteId::Status),
     ("GET", "/v1/members", RouteId::Members),

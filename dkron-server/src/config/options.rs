@@ -47,7 +47,6 @@ const LIKE_EDITS_MAX: usize = 3;
 
 const CLUSTER: Availability = Availability::NoEffectYet("clusters of several nodes");
 const NOTICES: Availability = Availability::Missing("notifications");
-const METRICS: Availability = Availability::Missing("metrics");
 
 const fn works(
     name: &'static str,
@@ -125,15 +124,19 @@ pub const OPTIONS: [Opt; 50] = [
         "false",
         "Accepted for old command lines: nothing is ever reported to anybody",
     ),
-    missing("dog-statsd-addr", OptKind::Text, "", METRICS, "DogStatsD agent, host:port"),
-    missing(
+    works("dog-statsd-addr", OptKind::Text, "", "Send metrics to the DogStatsD agent at host:port"),
+    works(
         "dog-statsd-tags",
         OptKind::List,
         "",
-        METRICS,
-        "Tags of each DogStatsD metric, key:value",
+        "Tag of each DogStatsD metric, key:value; may be repeated",
     ),
-    missing("enable-prometheus", OptKind::Bool, "false", METRICS, "Serve metrics at /metrics"),
+    works(
+        "enable-prometheus",
+        OptKind::Bool,
+        "false",
+        "Serve metrics at /metrics, for Prometheus and others that read its format",
+    ),
     missing(
         "encrypt",
         OptKind::Text,
@@ -219,7 +222,7 @@ pub const OPTIONS: [Opt; 50] = [
         "20s",
         "How long a stop waits for running jobs before it ends them",
     ),
-    missing("statsd-addr", OptKind::Text, "", METRICS, "statsd server, host:port"),
+    works("statsd-addr", OptKind::Text, "", "Send metrics to the statsd server at host:port"),
     works("tag", OptKind::List, "", "Tag of this node, key=value; may be repeated"),
     works(
         "ui",

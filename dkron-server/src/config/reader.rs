@@ -12,6 +12,9 @@ use super::settings::{LogFormat, LogLevel};
 use super::sources::{Given, Sources};
 use super::values::parse_duration;
 
+/// Port of collectors of metrics when their address names none.
+const STATSD_PORT: u16 = 8125;
+
 /// Reads options one by one and notes what is wrong with each.
 pub(super) struct Reader<'a> {
     pub(super) sources: &'a Sources,
@@ -100,6 +103,22 @@ impl<'a> Reader<'a> {
             self.fault(name, &fault);
             HostPort { host: String::new(), port: port_default }
         })
+    }
+
+    /// Reads the address of a collector of metrics; `None` if there is none to tell.
+    pub(super) fn collector(&mut self, name: &str) -> Option<(String, u16)> {
+        if self.text(name).is_empty() {
+            return None;
+        }
+        let HostPort { host, port } = self.address(name, STATSD_PORT);
+        // As in Go, a port alone is one of this machine.
+        let host = if host.is_empty() { "localhost".to_owned() } else { host };
+        Some((host, port))
+    }
+
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let given = self.sources.get(name).map(|given| given.values.clone());
+        given.unwrap_or_default().into_iter().filter(|value| !value.is_empty()).collect()
     }
 
     pub(super) fn log_level(&self) -> Option<LogLevel> {

@@ -54,6 +54,14 @@ pub struct Settings {
     pub shell_runs: Option<usize>,
     /// How long a stop waits for running jobs.
     pub shutdown_timeout: Duration,
+    /// Serve metrics.
+    pub has_metrics_page: bool,
+    /// Host and port of the statsd server that metrics are sent to.
+    pub statsd_address: Option<(String, u16)>,
+    /// Host and port of the DogStatsD agent that metrics are sent to.
+    pub dog_statsd_address: Option<(String, u16)>,
+    /// Tags of each metric that is sent there.
+    pub dog_statsd_tags: Vec<String>,
     /// The zone of schedules that name none.
     pub server_zone: Zone,
     /// What is in force for each option, as it was written; for [`Settings::changed_since`].
@@ -158,6 +166,10 @@ impl Settings {
             log_format: reader.log_format(),
             shell_runs: reader.shell_runs(),
             shutdown_timeout: reader.duration("shutdown-timeout"),
+            has_metrics_page: reader.bool("enable-prometheus"),
+            statsd_address: reader.collector("statsd-addr"),
+            dog_statsd_address: reader.collector("dog-statsd-addr"),
+            dog_statsd_tags: reader.list("dog-statsd-tags"),
             server_zone: server_zone::server_zone(tz),
             in_force: OPTIONS
                 .iter()
@@ -346,6 +358,18 @@ mod tests {
         assert_eq!(read_format("JSON"), Ok(LogFormat::Json));
         let faults = read_format("xml").unwrap_err();
         assert!(faults.to_string().contains("text or json"), "{faults}");
+    }
+
+    #[test]
+    fn a_collector_has_a_port_and_is_this_machine_unless_said_otherwise() {
+        let collector = |address| read(&[("statsd-addr", &[address])]).unwrap().statsd_address;
+        assert_eq!(collector(""), None);
+        assert_eq!(collector("stats.example.org:8126"), Some(("stats.example.org".into(), 8126)));
+        assert_eq!(collector(":8126"), Some(("localhost".into(), 8126)));
+        assert_eq!(collector("[::1]"), Some(("::1".into(), 8125)));
+        assert!(read(&[("dog-statsd-addr", &["host:x"])]).is_err());
+        let tags = read(&[("dog-statsd-tags", &["a:b", "c"])]).unwrap().dog_statsd_tags;
+        assert_eq!(tags, ["a:b", "c"]);
     }
 
     #[test]

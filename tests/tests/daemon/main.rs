@@ -11,6 +11,7 @@ mod first_process;
 mod getting_started;
 mod hostile;
 mod kill_9;
+mod metrics;
 mod open_files;
 mod schedule;
 mod shutdown;
