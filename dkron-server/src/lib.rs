@@ -18,6 +18,7 @@
 mod agent;
 pub mod api;
 pub mod cli;
+mod client;
 mod clock;
 pub mod config;
 pub mod go_json;

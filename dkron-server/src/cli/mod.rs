@@ -1,4 +1,6 @@
-//! The command line: `dkron agent`, `schedule`, `keygen`, `version`, `completion`.
+//! The command line: `dkron agent`; `job`, `executions`, `status`, `import`, `leave` and `raft`,
+//! which ask a running node; `schedule`, `config`, `keygen`, `version`, `completion` and `doc`,
+//! which need none.
 //!
 //! Takes words and gives an exit code; what a command does is in its own file. The options of
 //! `agent` are not written here but in [`config`](crate::config), for the environment and the file
@@ -10,8 +12,19 @@
 
 mod agent_args;
 mod completion;
+mod config;
+mod doc;
+mod executions;
+mod import;
+mod job;
 mod keygen;
+mod leave;
+mod raft;
+mod remote;
 mod schedule;
+mod shown;
+mod status;
+mod table;
 mod version;
 
 use std::ffi::OsString;
@@ -30,7 +43,7 @@ const FAILED: u8 = 1;
 /// Runs the command that `args` name, the program's own name first.
 ///
 /// Blocks until it has ended. Exit codes: 0 if all is well, 1 for a wrong command line, a failed
-/// start, a schedule that is refused.
+/// start, a schedule that is refused, a node that cannot be reached or refuses what it is asked.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match command().try_get_matches_from(args) {
         Ok(matches) => matches,
@@ -43,8 +56,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match matches.subcommand() {
         Some(("agent", matches)) => run_agent(matches),
         Some(("completion", matches)) => completion::run(matches, command()),
+        Some(("config", matches)) => config::run(matches),
+        Some(("doc", matches)) => doc::run(matches, command()),
+        Some(("executions", matches)) => executions::run(matches),
+        Some(("import", matches)) => import::run(matches),
+        Some(("job", matches)) => job::run(matches),
         Some(("keygen", _)) => keygen::run(),
+        Some(("leave", matches)) => leave::run(matches),
+        Some(("raft", matches)) => raft::run(matches),
         Some(("schedule", matches)) => schedule::run(matches),
+        Some(("status", matches)) => status::run(matches),
         Some(("version", _)) => version::run(),
         _ => {
             let _ = command().print_help();
@@ -79,8 +100,16 @@ fn command() -> Command {
         .max_term_width(100)
         .subcommand(agent_args::command())
         .subcommand(completion::command())
+        .subcommand(config::command())
+        .subcommand(doc::command())
+        .subcommand(executions::command())
+        .subcommand(import::command())
+        .subcommand(job::command())
         .subcommand(keygen::command())
+        .subcommand(leave::command())
+        .subcommand(raft::command())
         .subcommand(schedule::command())
+        .subcommand(status::command())
         .subcommand(version::command())
 }
 
@@ -111,9 +140,8 @@ mod tests {
 
     #[test]
     fn commands_are_listed_in_their_order() {
-        let help = command().render_help().to_string();
-        let at = |name: &str| help.find(&format!("\n  {name}")).unwrap_or_else(|| panic!("{name}"));
-        assert!(at("agent") < at("completion") && at("completion") < at("keygen"), "{help}");
-        assert!(at("keygen") < at("schedule") && at("schedule") < at("version"), "{help}");
+        let names: Vec<String> =
+            command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        assert!(names.is_sorted(), "{names:?}");
     }
 }

@@ -93,6 +93,15 @@ fn default_interface() -> Option<String> {
     })
 }
 
+/// Fills in the templates of an address, wherever it leads.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub(crate) fn fill_in_address(text: &str) -> Result<String, String> {
+    if text.contains("{{") { fill_in(text, &interfaces()) } else { Ok(text.to_owned()) }
+}
+
 /// Replaces every `{{ … }}`.
 fn fill_in(text: &str, interfaces: &[InterfaceAddress]) -> Result<String, String> {
     let mut filled = String::new();

@@ -21,6 +21,7 @@ mod settings;
 mod sources;
 mod values;
 
+pub(crate) use address::fill_in_address;
 pub use options::{Availability, OPTIONS, Opt, OptKind};
 pub use settings::{ConfigFaults, LogFormat, LogLevel, Settings};
 pub use sources::{Given, Origin, Sources};
