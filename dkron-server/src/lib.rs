@@ -21,6 +21,7 @@ pub mod cli;
 mod client;
 mod clock;
 pub mod config;
+mod explanation;
 pub mod go_json;
 pub mod metrics;
 mod terminal;

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use super::Cluster;
 use super::builder::job_name;
+use super::node::refused;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::{Job, JobName, JobStatus};
 use crate::kernel::state::query::{self, JobView, Part};
-use crate::kernel::state::{Command, Order, Outcome};
+use crate::kernel::state::{Command, Order, Outcome, Rejection};
 
 /// Jobs that a walk holds in memory at a time.
 const WALK_PAGE_JOBS: usize = 256;
@@ -162,6 +163,22 @@ impl Cluster {
         Ok(view)
     }
 
+    /// Deletes a job as [`Cluster::delete_job`] does, if it has this revision.
+    ///
+    /// # Errors
+    ///
+    /// Beside those of [`Cluster::delete_job`]: [`ErrorKind::Conflict`] if it has another one.
+    pub async fn delete_job_if_revision(
+        &self,
+        name: &str,
+        revision: u64,
+    ) -> Result<JobView, Error> {
+        let view = self.job_view_at(name, revision)?;
+        let job = view.job.name.clone();
+        self.node()?.propose_one(Command::DeleteJobIfRevision { job, revision }).await?;
+        Ok(view)
+    }
+
     /// Disables an enabled job, enables a disabled one, and returns it as it is then.
     ///
     /// Not safe to retry where it may have happened: a second toggle undoes the first. Then
@@ -174,6 +191,23 @@ impl Cluster {
     pub async fn toggle_job(&self, name: &str) -> Result<JobView, Error> {
         let name = job_name(name)?;
         self.change_disabled(&name, |disabled| !disabled).await
+    }
+
+    /// Toggles a job as [`Cluster::toggle_job`] does, if it has this revision. Safe to retry: a
+    /// toggle that has happened is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] without such a job; [`ErrorKind::Conflict`] if it has another
+    /// revision; and those of [every write](Cluster#writes).
+    pub async fn toggle_job_if_revision(
+        &self,
+        name: &str,
+        revision: u64,
+    ) -> Result<JobView, Error> {
+        let view = self.job_view_at(name, revision)?;
+        let disabled = !view.job.disabled;
+        self.propose_disabled(view, disabled).await
     }
 
     /// Enables or disables a job, and returns it as it is then. Safe to retry.
@@ -191,32 +225,49 @@ impl Cluster {
         self.node()?.query(|view| query::job(view, name))?.ok_or_else(|| not_found(name))
     }
 
+    /// Returns a job that is known to have a revision.
+    fn job_view_at(&self, name: &str, revision: u64) -> Result<JobView, Error> {
+        let view = self.job_view(&job_name(name)?)?;
+        let stored = view.status.revision;
+        if stored != revision {
+            let moved = Rejection::Moved { job: view.job.name, revision: stored };
+            return Err(refused(moved, Some(revision)));
+        }
+        Ok(view)
+    }
+
     /// Writes `disabled` as `decide` wants it, anew whenever the job moved in between.
     async fn change_disabled(
         &self,
         name: &JobName,
         decide: impl Fn(bool) -> bool,
     ) -> Result<JobView, Error> {
-        let node = self.node()?;
         for _ in 0..MOVED_TRIES_MAX {
-            let mut view = self.job_view(name)?;
-            let stored = view.job.clone();
-            view.job.disabled = decide(view.job.disabled);
-            let command = Command::SetDisabled {
-                job: name.clone(),
-                revision: view.status.revision,
-                disabled: view.job.disabled,
-                first: node.first_due(&view.job)?,
-                overdue: node.overdue(&stored, view.status.next),
-            };
-            match node.propose_one(command).await {
-                Ok(outcome) => return as_written(self.job(name.as_str()), view.job, &outcome),
+            let view = self.job_view(name)?;
+            let disabled = decide(view.job.disabled);
+            match self.propose_disabled(view, disabled).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
         let text = format!("toggle job \"{name}\": others keep changing it");
         Err(Error::new(ErrorKind::Conflict, text))
+    }
+
+    /// Writes `disabled` if the job still has the revision of `view`.
+    async fn propose_disabled(&self, view: JobView, disabled: bool) -> Result<JobView, Error> {
+        let node = self.node()?;
+        let stored = view.job;
+        let job = Job { disabled, ..stored.clone() };
+        let command = Command::SetDisabled {
+            job: job.name.clone(),
+            revision: view.status.revision,
+            disabled,
+            first: node.first_due(&job)?,
+            overdue: node.overdue(&stored, view.status.next),
+        };
+        let outcome = node.propose_one(command).await?;
+        as_written(self.job(job.name.as_str()), job, &outcome)
     }
 }
 

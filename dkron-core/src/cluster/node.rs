@@ -268,14 +268,16 @@ impl Node {
 fn expected_revision(command: &Command) -> Option<u64> {
     match command {
         Command::SetJob(write) => write.if_revision,
-        Command::SetDisabled { revision, .. } => Some(*revision),
+        Command::DeleteJobIfRevision { revision, .. } | Command::SetDisabled { revision, .. } => {
+            Some(*revision)
+        }
         Command::Fire(fire) => Some(fire.revision),
         _ => None,
     }
 }
 
 /// The error of a command that all servers agreed to refuse, made for the revision `expected`.
-fn refused(rejection: Rejection, expected: Option<u64>) -> Error {
+pub(super) fn refused(rejection: Rejection, expected: Option<u64>) -> Error {
     let kind = match &rejection {
         Rejection::JobNotFound { .. }
         | Rejection::ParentNotFound { .. }

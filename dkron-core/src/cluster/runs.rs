@@ -104,8 +104,7 @@ impl Cluster {
         let name = job_name(job)?;
         let node = self.node()?;
         let mut events = node.watch.follow();
-        let command = Command::Cancel { job: name.clone(), execution: execution.clone() };
-        node.propose_one(command).await?;
+        self.request_cancel(job, execution).await?;
         let gone = || {
             let text = format!("execution \"{execution}\" of job \"{name}\" is gone");
             Error::new(ErrorKind::NotFound, text)
@@ -149,6 +148,18 @@ impl Cluster {
         };
         // Whatever kept the end from being seen: the request stands.
         ended.map_err(Error::maybe_happened)
+    }
+
+    /// Asks for the end of a running execution as [`Cluster::cancel`] does, and waits for nothing
+    /// but that the request is committed. Safe to retry.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if it is not running; and those of [every write](Cluster#writes).
+    pub async fn request_cancel(&self, job: &str, execution: &ExecutionId) -> Result<(), Error> {
+        let command = Command::Cancel { job: job_name(job)?, execution: execution.clone() };
+        self.node()?.propose_one(command).await?;
+        Ok(())
     }
 
     /// Returns executions of a job, newest first, at most `limit`. Reads this node's state.

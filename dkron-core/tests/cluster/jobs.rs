@@ -134,6 +134,28 @@ async fn a_job_that_moved_meanwhile_is_not_overwritten() {
 }
 
 #[tokio::test]
+async fn a_job_that_moved_meanwhile_is_neither_toggled_nor_deleted() {
+    let cluster = in_memory("jobs-moved-on").await;
+    let job = by_hand("shared").build().unwrap();
+    let created = cluster.set_job(job).await.unwrap().status.revision;
+
+    let toggled = cluster.toggle_job_if_revision("shared", created).await.unwrap();
+    let again = cluster.toggle_job_if_revision("shared", created).await.err().unwrap();
+    let stale = cluster.delete_job_if_revision("shared", created).await.err().unwrap();
+
+    assert!(toggled.job.disabled);
+    for refused in [again, stale] {
+        assert_eq!(refused.kind(), ErrorKind::Conflict);
+        assert!(refused.message().contains(&format!("not the expected {created}")), "{refused}");
+    }
+    assert!(cluster.job("shared").unwrap().unwrap().job.disabled, "toggled once");
+    cluster.delete_job_if_revision("shared", toggled.status.revision).await.unwrap();
+    let gone = cluster.toggle_job_if_revision("shared", toggled.status.revision).await;
+    assert_eq!(gone.err().unwrap().kind(), ErrorKind::NotFound);
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn toggling_by_many_at_once_loses_no_toggle() {
     let cluster = in_memory("jobs-toggle").await;
     set(&cluster, every_second("switch")).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dkron_core::{
     Cause, Cluster, Error, ErrorKind, Event, Events, ExecutionState, JobChange, JobName, News, Run,
-    Timestamp,
+    RunReceipt, Timestamp,
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
@@ -55,6 +55,11 @@ impl Cascade {
         let fires = BTreeMap::from([(fire, Tally::default())]);
         let open = Open { fires, awaited: BTreeMap::new() };
         Ok(Self { cluster: cluster.clone(), run, events, open })
+    }
+
+    /// Returns what was started.
+    pub(super) fn receipt(&self) -> &RunReceipt {
+        self.run.receipt()
     }
 
     /// Waits until everything is over; or, if nothing of it runs and a dependent job does not

@@ -22,11 +22,13 @@
 //! * No request stops the process or another request: what may be long is read on threads that may
 //!   block.
 //!
-//! May use: `dkron_core`'s public names, `go_json`, `metrics`, `clock`.
+//! May use: `dkron_core`'s public names, `explanation`, `go_json`, `metrics`, `clock`.
 
 mod answer;
 mod bodies;
+mod cancel;
 mod cascade;
+mod change;
 mod duration_text;
 mod executions;
 mod frame;
@@ -42,10 +44,12 @@ mod metrics;
 mod percent;
 mod pieces;
 mod policy_text;
+mod precondition;
 mod query;
 mod restore;
 mod route;
 mod run;
+mod schedule;
 mod skips;
 mod unread;
 mod write;
@@ -137,15 +141,19 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
         RouteId::Pause => members::set_paused(&api, true, &query).await,
         RouteId::Unpause => members::set_paused(&api, false, &query).await,
         RouteId::Stats => members::stats(&api, &query),
+        RouteId::Schedule => schedule::explain(api, query).await,
         RouteId::Jobs => job_list::list_jobs(api, query).await,
         RouteId::WriteJob => write::write(api, query, request).await,
         RouteId::Job => write::show(&api, route.job(), &query),
-        RouteId::DeleteJob => write::delete(api, route.job(), query).await,
+        RouteId::DeleteJob => write::delete(&api, route.job(), &query, request.headers()).await,
         RouteId::Run => run::run(api, route.job(), query, &target).await,
-        RouteId::Toggle => write::toggle(api, route.job(), query, &target).await,
+        RouteId::Toggle => {
+            write::toggle(&api, route.job(), &query, &target, request.headers()).await
+        }
         RouteId::Executions => executions::list(api, route.job(), query).await,
         RouteId::DeleteExecutions => executions::delete(api, route.job(), query).await,
         RouteId::Skips => skips::list(api, route.job(), &query).await,
         RouteId::Execution => executions::show(api, route.job(), route.execution(), &query).await,
+        RouteId::CancelExecution => cancel::cancel(api, route.job(), route.execution()).await,
     }
 }

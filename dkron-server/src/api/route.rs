@@ -24,6 +24,7 @@ pub(super) enum RouteId {
     Pause,
     Unpause,
     Stats,
+    Schedule,
     Jobs,
     WriteJob,
     Job,
@@ -33,12 +34,14 @@ pub(super) enum RouteId {
     Executions,
     DeleteExecutions,
     Execution,
+    CancelExecution,
     Skips,
 }
 
 /// Method, path and route. `*` stands for one segment, which is handed over; `**` for all that is
-/// left: the id of an execution ends with the name of a node, and that may hold a slash.
-const ROUTES: [(&str, &str, RouteId); 28] = [
+/// left but for what follows it: the id of an execution ends with the name of a node, and that may
+/// hold a slash.
+const ROUTES: &[(&str, &str, RouteId)] = &[
     ("GET", "/health", RouteId::Health),
     ("GET", "/health/ready", RouteId::Ready),
     ("GET", "/metrics", RouteId::Metrics),
@@ -54,6 +57,7 @@ const ROUTES: [(&str, &str, RouteId); 28] = [
     ("POST", "/v1/pause", RouteId::Pause),
     ("POST", "/v1/unpause", RouteId::Unpause),
     ("GET", "/v1/stats", RouteId::Stats),
+    ("GET", "/v1/schedule", RouteId::Schedule),
     ("GET", "/v1/jobs", RouteId::Jobs),
     ("POST", "/v1/jobs", RouteId::WriteJob),
     ("PATCH", "/v1/jobs", RouteId::WriteJob),
@@ -66,6 +70,7 @@ const ROUTES: [(&str, &str, RouteId); 28] = [
     ("GET", "/v1/jobs/*/executions", RouteId::Executions),
     ("DELETE", "/v1/jobs/*/executions", RouteId::DeleteExecutions),
     ("GET", "/v1/jobs/*/executions/**", RouteId::Execution),
+    ("POST", "/v1/jobs/*/executions/**/cancel", RouteId::CancelExecution),
     ("GET", "/v1/jobs/*/skips", RouteId::Skips),
 ];
 
@@ -137,8 +142,13 @@ fn find(method: &str, path: &str) -> Option<Route> {
 
 /// Matches a path and returns the segments that stand for `*`.
 fn parts_of(pattern: &str, path: &str) -> Option<Vec<String>> {
+    // What follows `**` is taken from the end of the path first.
+    let (pattern, behind) = match pattern.find("**/") {
+        Some(at) => pattern.split_at(at + 2),
+        None => (pattern, ""),
+    };
     let mut parts = Vec::new();
-    let mut left = Some(path);
+    let mut left = Some(path.strip_suffix(behind)?);
     for wanted in pattern.split('/') {
         if wanted == "**" {
             let rest = left.take().filter(|rest| !rest.is_empty() && !rest.ends_with('/'))?;
@@ -194,6 +204,9 @@ mod tests {
             check("GET", path, RouteId::Execution, &["a", "1-x/y"]);
         }
         check("GET", "/v1/jobs/a/executions/1-/x//y", RouteId::Execution, &["a", "1-/x//y"]);
+        let cancel = "/v1/jobs/a/executions/1-x/y/cancel";
+        check("POST", cancel, RouteId::CancelExecution, &["a", "1-x/y"]);
+        check_redirect("POST", &format!("{cancel}/"), cancel);
         check_redirect("GET", "/v1/jobs/a/executions/1-n/", "/v1/jobs/a/executions/1-n");
         check_redirect("GET", "/v1/jobs/a/executions/", "/v1/jobs/a/executions");
     }
@@ -230,6 +243,9 @@ mod tests {
             ("GET", "/v1/jobs//"),
             ("GET", "/v1/jobs/a/b"),
             ("GET", "/v1/jobs/a/executions/b/c"),
+            ("POST", "/v1/jobs/a/executions/1-n"),
+            ("POST", "/v1/jobs/a/executions/b/c/cancel"),
+            ("POST", "/v1/jobs/a/executions//cancel"),
             ("GET", ""),
         ] {
             assert_eq!(resolve(method, path), Resolved::Unknown, "{method} {path}");

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use dkron_core::{Error, ErrorKind, JobView, WriteJob};
+use dkron_core::{Error, ErrorKind, JobView};
 
 use super::Api;
 use super::answer::{empty, failure, json, layout, refusal, text, with_header};
+use super::change::{Change, Unchanged};
 use super::job_body::JobBody;
 use super::job_check::{CheckedJob, JobRefusal};
 use super::job_json::{NoProcessors, write_job, write_job_with};
 use super::percent::percent_encode;
+use super::precondition::{Preconditions, with_tag};
 use super::query::Query;
 
 /// Dkron's word for a parent that does not exist.
@@ -28,14 +30,19 @@ pub(super) async fn write(api: Arc<Api>, query: Query, request: Request) -> Resp
         }
         Err(error) => return failure(&error),
     }
-    let body = api.bodies.receive(request.into_body()).await;
+    let (parts, body) = request.into_parts();
+    let conditions = match Preconditions::of(&parts.headers) {
+        Ok(conditions) => conditions,
+        Err(fault) => return text(StatusCode::BAD_REQUEST, fault),
+    };
+    let body = api.bodies.receive(body).await;
     // The room is held until the job is written: what is made of a body is as large.
     let ((checked, no_processors), _room) =
         match body.and_then(|(body, room)| Ok((check(&api, &body)?, room))) {
             Ok(accepted) => accepted,
             Err((status, why)) => return text(status, why),
         };
-    match store(&api, checked).await {
+    match Change::Store(Box::new(checked)).make(&api, &conditions).await {
         Ok(view) => {
             let can_run = !view.job.disabled || view.job.parent_job.is_some();
             if query.has("runoncreate") && can_run {
@@ -45,28 +52,33 @@ pub(super) async fn write(api: Arc<Api>, query: Query, request: Request) -> Resp
             let response = json(StatusCode::CREATED, layout(&query), |json| {
                 write_job_with(json, &view, api.moment(), no_processors);
             });
-            with_header(response, header::LOCATION, &location)
+            with_tag(with_header(response, header::LOCATION, &location), &view)
         }
-        Err(error) => write_failure(&error),
+        Err(Unchanged::Condition(fault)) => text(StatusCode::PRECONDITION_FAILED, fault),
+        Err(Unchanged::Error(error)) => write_failure(&error),
     }
 }
 
-/// Writes a checked job.
-pub(super) async fn store(api: &Api, checked: CheckedJob) -> Result<JobView, Error> {
-    let mut write = WriteJob::new(checked.job);
-    write.restored = checked.restored;
-    api.cluster.write_job(write).await
-}
-
 /// Answers `POST /v1/jobs/:job/toggle`.
-pub(super) async fn toggle(api: Arc<Api>, job: &str, query: Query, target: &str) -> Response {
-    match api.cluster.toggle_job(job).await {
+pub(super) async fn toggle(
+    api: &Api,
+    job: &str,
+    query: &Query,
+    target: &str,
+    headers: &HeaderMap,
+) -> Response {
+    let conditions = match Preconditions::of(headers) {
+        Ok(conditions) => conditions,
+        Err(fault) => return text(StatusCode::BAD_REQUEST, fault),
+    };
+    match Change::Toggle(job).make(api, &conditions).await {
         Ok(view) => {
             let response =
-                json(StatusCode::OK, layout(&query), |json| write_job(json, &view, api.moment()));
-            with_header(response, header::LOCATION, target)
+                json(StatusCode::OK, layout(query), |json| write_job(json, &view, api.moment()));
+            with_tag(with_header(response, header::LOCATION, target), &view)
         }
-        Err(error) => {
+        Err(Unchanged::Condition(fault)) => text(StatusCode::PRECONDITION_FAILED, fault),
+        Err(Unchanged::Error(error)) => {
             let refused = match error.kind() {
                 ErrorKind::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
                 _ => StatusCode::NOT_FOUND,
@@ -77,12 +89,17 @@ pub(super) async fn toggle(api: Arc<Api>, job: &str, query: Query, target: &str)
 }
 
 /// Answers `DELETE /v1/jobs/:job`.
-pub(super) async fn delete(api: Arc<Api>, job: &str, query: Query) -> Response {
-    match api.cluster.delete_job(job).await {
+pub(super) async fn delete(api: &Api, job: &str, query: &Query, headers: &HeaderMap) -> Response {
+    let conditions = match Preconditions::of(headers) {
+        Ok(conditions) => conditions,
+        Err(fault) => return text(StatusCode::BAD_REQUEST, fault),
+    };
+    match Change::Delete(job).make(api, &conditions).await {
         Ok(view) => {
-            json(StatusCode::OK, layout(&query), |json| write_job(json, &view, api.moment()))
+            json(StatusCode::OK, layout(query), |json| write_job(json, &view, api.moment()))
         }
-        Err(error) => refusal(StatusCode::NOT_FOUND, &error),
+        Err(Unchanged::Condition(fault)) => text(StatusCode::PRECONDITION_FAILED, fault),
+        Err(Unchanged::Error(error)) => refusal(StatusCode::NOT_FOUND, &error),
     }
 }
 
@@ -90,7 +107,9 @@ pub(super) async fn delete(api: Arc<Api>, job: &str, query: Query) -> Response {
 pub(super) fn show(api: &Api, job: &str, query: &Query) -> Response {
     match api.cluster.job(job) {
         Ok(Some(view)) => {
-            json(StatusCode::OK, layout(query), |json| write_job(json, &view, api.moment()))
+            let response =
+                json(StatusCode::OK, layout(query), |json| write_job(json, &view, api.moment()));
+            with_tag(response, &view)
         }
         Ok(None) => empty(StatusCode::NOT_FOUND),
         Err(error) => failure(&error),

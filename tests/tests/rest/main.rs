@@ -4,6 +4,7 @@
 //! What the process does with its command line, its signals, its data and its clients' malice is in
 //! `daemon`; each thing is tested in one of the two.
 
+mod extensions;
 mod react_admin;
 mod recordings;
 mod restore;

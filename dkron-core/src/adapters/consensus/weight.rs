@@ -19,6 +19,7 @@ pub fn weight_of(envelope: &Envelope) -> usize {
         Command::Finish(report) => report.output.bytes.len(),
         Command::Fire(_)
         | Command::DeleteJob { .. }
+        | Command::DeleteJobIfRevision { .. }
         | Command::SetDisabled { .. }
         | Command::DeleteExecutions { .. }
         | Command::SetPaused { .. }

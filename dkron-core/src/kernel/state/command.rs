@@ -50,6 +50,16 @@ pub enum Command {
         /// The job.
         job: JobName,
     },
+    /// Deletes a job as [`Command::DeleteJob`] does.
+    ///
+    /// Refused as [`Rejection::Moved`](super::Rejection::Moved) when the job's revision is not
+    /// `revision`.
+    DeleteJobIfRevision {
+        /// The job.
+        job: JobName,
+        /// The revision the proposer saw.
+        revision: u64,
+    },
     /// Sets whether a job is disabled.
     ///
     /// Refused as [`Rejection::Moved`](super::Rejection::Moved) when the job's revision is not

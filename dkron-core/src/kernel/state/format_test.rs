@@ -236,6 +236,18 @@ fn a_log_frame_is_written_and_read_as_in_version_1() {
 }
 
 #[test]
+fn a_delete_on_a_condition_is_a_command_behind_those_of_version_1() {
+    let command = Command::DeleteJobIfRevision { job: name("a"), revision: 7 };
+    let commands = vec![Envelope { request: None, command }];
+    let entry = Entry { at: Timestamp::UNIX_EPOCH, commands };
+
+    let bytes = encode_entry(&entry);
+
+    assert_eq!(bytes, [1, 0, 0, 1, 0, 11, 1, b'a', 7]);
+    assert_eq!(decode_entry(&bytes), Ok(entry));
+}
+
+#[test]
 fn a_snapshot_is_written_and_read_as_in_version_1() {
     let mut tables = MemoryTables::new();
     apply(&mut tables, &entry(), &mut Vec::new()).unwrap();

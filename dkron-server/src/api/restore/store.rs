@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::file::Backup;
 use crate::api::Api;
-use crate::api::write;
+use crate::api::change;
 
 /// Writes on their way at a time: enough that each commit carries many of them.
 const WRITES_IN_FLIGHT: usize = 1_024;
@@ -98,7 +98,7 @@ async fn store_one(
     let _room = room.acquire_many(permits).await;
     let mut tries = 1;
     loop {
-        match write::store(api, backup.job(entry)?).await {
+        match change::store(api, backup.job(entry)?).await {
             Err(error) if is_worth_a_retry(error.kind()) && tries < RESTORE_TRIES_MAX => {
                 tokio::time::sleep(wait_after(tries)).await;
                 tries += 1;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use dkron_core::schedule::{Explanation, Schedule, ScheduleError, explain};
 
 use super::question::{Ask, Question};
+use crate::explanation::{write_explanation, write_next, write_refusal};
 use crate::go_json::{GoTime, Layout, Writer};
 
 /// Writes the answer to a question for people to read.
@@ -52,12 +53,11 @@ pub(super) fn to_json(ask: Ask, question: &Question) -> (String, bool) {
     };
     let is_accepted = error.is_none();
     if let Some(error) = error {
-        line.key("error").string(&error.to_string());
-        if ask != Ask::Next {
-            line.key("hint").string(&error.hint());
-            if let Some(at) = error.at() {
-                line.key("at").display(at);
+        match ask {
+            Ask::Next => {
+                line.key("error").string(&error.to_string());
             }
+            Ask::Explain | Ask::Check => write_refusal(&mut line, &error),
         }
     }
     (line.end_object().take(), is_accepted)
@@ -70,25 +70,6 @@ fn fire_times(schedule: &Schedule, question: &Question) -> impl Iterator<Item = 
         .upcoming(question.from)
         .take(question.count)
         .map(move |at| GoTime { at, offset_s: zone.offset_s_at(at) })
-}
-
-fn write_next(line: &mut Writer, times: impl Iterator<Item = GoTime>) {
-    line.key("next").begin_array();
-    for time in times {
-        line.display_string(time);
-    }
-    line.end_array();
-}
-
-fn write_explanation(line: &mut Writer, explanation: &Explanation) {
-    line.key("explanation").string(&explanation.sentence);
-    line.key("expression").string(&explanation.expression);
-    line.key("clock_changes").string(&explanation.clock_changes);
-    line.key("zone").string(explanation.zone.name());
-    write_next(
-        line,
-        explanation.next.iter().map(|fire| GoTime { at: fire.at, offset_s: fire.offset_s }),
-    );
 }
 
 fn explanation_text(explanation: &Explanation) -> String {

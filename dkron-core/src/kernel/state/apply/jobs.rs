@@ -189,10 +189,7 @@ impl<T: TablesMut> Apply<'_, T> {
         disabled: bool,
         (first, overdue): (Option<Timestamp>, Option<Overdue>),
     ) -> Result<Outcome, NotApplied> {
-        let stored = self.status_of(name)?.status.revision;
-        if stored != revision {
-            return Err(Rejection::Moved { job: name.clone(), revision: stored }.into());
-        }
+        check_revision(name, &self.status_of(name)?, revision)?;
         let mut job = rows::job(self.tables, name)?.ok_or_else(half_a_job)?;
         job.disabled = disabled;
         let write = JobWrite { job, first, overdue, if_revision: None, restored: None };
@@ -202,8 +199,16 @@ impl<T: TablesMut> Apply<'_, T> {
         Ok(Outcome::Written { revision })
     }
 
-    pub(super) fn delete_job(&mut self, name: &JobName) -> Result<Outcome, NotApplied> {
+    /// Deletes a job, if it has the revision `if_revision`; `None` = any.
+    pub(super) fn delete_job(
+        &mut self,
+        name: &JobName,
+        if_revision: Option<u64>,
+    ) -> Result<Outcome, NotApplied> {
         let row = self.status_of(name)?;
+        if let Some(revision) = if_revision {
+            check_revision(name, &row, revision)?;
+        }
         let children = children(self.tables, name)?;
         if !children.is_empty() {
             return Err(has_children(name, &children).into());
@@ -236,6 +241,15 @@ impl<T: TablesMut> Apply<'_, T> {
         self.events.push(Event::JobChanged { job: name.clone(), change: JobChange::Deleted });
         Ok(())
     }
+}
+
+/// Checks that a job that exists is the one that a command was made for.
+fn check_revision(name: &JobName, row: &StatusRow, expected: u64) -> Result<(), NotApplied> {
+    let revision = row.status.revision;
+    if revision != expected {
+        return Err(Rejection::Moved { job: name.clone(), revision }.into());
+    }
+    Ok(())
 }
 
 /// Checks that a tag fits a key.

@@ -248,6 +248,18 @@ fn a_write_for_another_revision_is_refused() {
 }
 
 #[test]
+fn a_delete_for_another_revision_is_refused() {
+    let mut world = World::new();
+    let delete = |revision| Command::DeleteJobIfRevision { job: name("a"), revision };
+    assert_eq!(world.refused(delete(0)), Rejection::JobNotFound { job: name("a") });
+    let Outcome::Written { revision } = world.run(set(job("a"), None)) else { panic!("refused") };
+    let why = world.refused(delete(revision + 1));
+    assert_eq!(why, Rejection::Moved { job: name("a"), revision });
+    assert_eq!(world.run(delete(revision)), Outcome::Done);
+    assert_eq!(world.refused(delete(revision)), Rejection::JobNotFound { job: name("a") });
+}
+
+#[test]
 fn a_job_that_is_too_large_is_refused() {
     let mut world = World::new();
     let mut large = job("a");

@@ -108,7 +108,8 @@ impl<T: TablesMut> Apply<'_, T> {
     fn carry_out(&mut self, command: &Command) -> Result<Outcome, TableError> {
         let done = match command {
             Command::SetJob(write) => self.set_job(write),
-            Command::DeleteJob { job } => self.delete_job(job),
+            Command::DeleteJob { job } => self.delete_job(job, None),
+            Command::DeleteJobIfRevision { job, revision } => self.delete_job(job, Some(*revision)),
             Command::SetDisabled { job, revision, disabled, first, overdue } => {
                 self.set_disabled(job, *revision, *disabled, (*first, *overdue))
             }

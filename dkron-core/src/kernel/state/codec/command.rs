@@ -47,6 +47,7 @@ enum CommandRecord<'a> {
     Finish(ReportRecord<'a>),
     Cancel(&'a str, Id<'a>),
     Sweep(u32),
+    DeleteJobIfRevision(&'a str, u64),
 }
 
 impl<'a> EnvelopeRecord<'a> {
@@ -66,6 +67,9 @@ impl<'a> CommandRecord<'a> {
         match command {
             Command::SetJob(write) => Self::SetJob(Box::new(JobWriteRecord::new(write))),
             Command::DeleteJob { job } => Self::DeleteJob(job.as_str()),
+            Command::DeleteJobIfRevision { job, revision } => {
+                Self::DeleteJobIfRevision(job.as_str(), *revision)
+            }
             Command::SetDisabled { job, revision, disabled, first, overdue } => Self::SetDisabled {
                 job: job.as_str(),
                 revision: *revision,
@@ -123,6 +127,9 @@ impl<'a> CommandRecord<'a> {
                 Command::Cancel { job: to_job_name(job)?, execution: to_id(*execution)? }
             }
             Self::Sweep(removals_max) => Command::Sweep { removals_max: *removals_max },
+            Self::DeleteJobIfRevision(job, revision) => {
+                Command::DeleteJobIfRevision { job: to_job_name(job)?, revision: *revision }
+            }
         })
     }
 }
