@@ -235,7 +235,8 @@ async fn changes_are_told_in_their_order() {
     })
     .await;
 
-    assert_eq!(seen, [JobChange::Created, JobChange::Updated, JobChange::Deleted]);
+    let toggled = JobChange::Toggled { disabled: true };
+    assert_eq!(seen, [JobChange::Created, toggled, JobChange::Deleted]);
     assert!(is_paused);
     assert!(cluster.is_paused().unwrap());
     cluster.shutdown().await.unwrap();

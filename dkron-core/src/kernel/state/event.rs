@@ -57,8 +57,13 @@ pub enum Event {
 pub enum JobChange {
     /// It is new.
     Created,
-    /// Its definition changed.
+    /// Its definition changed, or its history was deleted.
     Updated,
+    /// It was disabled or enabled, and nothing else of it changed.
+    Toggled {
+        /// What it is now.
+        disabled: bool,
+    },
     /// It is gone.
     Deleted,
 }

@@ -103,7 +103,7 @@ impl<T: TablesMut> Apply<'_, T> {
         }
         self.move_schedule(&job.name, old_next, row.status.next)?;
         self.save_status(&job.name, &row)?;
-        let change = if old.is_some() { JobChange::Updated } else { JobChange::Created };
+        let change = change_of(old.as_ref(), job);
         self.events.push(Event::JobChanged { job: job.name.clone(), change });
         Ok((row.status.revision, Some(change)))
     }
@@ -250,6 +250,15 @@ fn check_revision(name: &JobName, row: &StatusRow, expected: u64) -> Result<(), 
         return Err(Rejection::Moved { job: name.clone(), revision }.into());
     }
     Ok(())
+}
+
+/// Says what a write did to a job.
+fn change_of(old: Option<&Job>, job: &Job) -> JobChange {
+    let Some(old) = old else { return JobChange::Created };
+    if old.disabled != job.disabled && *old == (Job { disabled: old.disabled, ..job.clone() }) {
+        return JobChange::Toggled { disabled: job.disabled };
+    }
+    JobChange::Updated
 }
 
 /// Checks that a tag fits a key.

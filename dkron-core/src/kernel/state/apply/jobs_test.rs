@@ -103,6 +103,23 @@ fn a_disabled_job_is_not_due_and_is_again_once_enabled() {
     assert_eq!(world.status("a").next, Some(at(99)));
 }
 
+#[test]
+fn a_write_that_changes_more_than_whether_a_job_is_disabled_is_no_toggle() {
+    let check = |change: fn(&mut Job), want: JobChange| {
+        let mut world = World::new();
+        let mut written = job("a");
+        world.set(written.clone());
+        change(&mut written);
+        world.set(written);
+        let told = Event::JobChanged { job: name("a"), change: want };
+        assert_eq!(world.events, [told], "{want:?}");
+    };
+
+    check(|job| job.disabled = true, JobChange::Toggled { disabled: true });
+    check(|job| job.owner = "x".to_owned(), JobChange::Updated);
+    check(|job| (job.disabled, job.retries) = (true, 3), JobChange::Updated);
+}
+
 /// What the skips of "a", due at 60, are after `write` at 65: first, last, fires, reason.
 #[track_caller]
 fn check_overdue(overdue: Option<Overdue>, change: impl FnOnce(&mut Job), want: Option<&Skip>) {
