@@ -59,7 +59,7 @@ pub use cluster::{
     RunningExecution, WriteJob,
 };
 #[cfg(feature = "runtime")]
-pub use driver::{EndedExecutions, JobMetrics, SkippedFires};
+pub use driver::{EndedExecutions, JobMetrics, SkippedFires, StartedRun};
 pub use error::{Error, ErrorKind};
 pub use kernel::model::{
     CatchUpPolicy, Cause, ConcurrencyPolicy, Execution, ExecutionId, ExecutionState, Job, JobName,

@@ -17,7 +17,7 @@ use crate::adapters::executor::{
     ExecutorSet, FileShares, HandlerRegistry, HttpExecutor, ShellExecutor,
 };
 use crate::adapters::storage::{DataDirConfig, Storage};
-use crate::driver::{Courier, CourierParts, Runs};
+use crate::driver::{Courier, CourierParts, Runs, Watch};
 use crate::error::Error;
 use crate::kernel::model::NodeName;
 use crate::kernel::node::{Engine, EngineConfig};
@@ -108,7 +108,7 @@ pub(super) fn start_courier(
     consensus: &Arc<Consensus>,
     storage: &Storage,
     handlers: &Arc<HandlerRegistry>,
-    clock: &Arc<dyn Clock>,
+    (clock, watch): (&Arc<dyn Clock>, &Arc<Watch>),
     (runtime, workers, starters): (&Runtime, &Runtime, &Runtime),
     places: &RunPlaces,
 ) -> (Arc<Runs>, Arc<Courier>) {
@@ -116,6 +116,7 @@ pub(super) fn start_courier(
     let (clock, handle) = (Arc::clone(clock), workers.handle().clone());
     let runs = Runs::new(Arc::new(executors(config, handlers)), clock, handle, sender)
         .with_starters(starters.handle().clone())
+        .with_watch(Arc::clone(watch))
         .with_places("shell", places.shell)
         .with_places("http", places.http);
     let runs = Arc::new(runs);

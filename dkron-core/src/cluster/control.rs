@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 use super::Cluster;
+use crate::driver::{AsksForStarts, StartedRun, Told, Watch};
 use crate::error::Error;
 use crate::kernel::state::query::{self, DayStats};
 use crate::kernel::state::{Command, Event};
@@ -14,22 +15,41 @@ use crate::kernel::state::{Command, Event};
 pub enum News {
     /// Something became part of the state.
     Event(Arc<Event>),
+    /// An execution begins on this node; told to those who asked for it, see
+    /// [`Events::with_starts`]. Its end follows as an event.
+    Started(Arc<StartedRun>),
     /// The follower was too slow: so many events are lost to it. Read what you need anew.
     Missed(u64),
 }
 
 /// Follows what becomes part of the state, in its order; see [`Cluster::events`].
 pub struct Events {
-    receiver: broadcast::Receiver<Arc<Event>>,
+    receiver: broadcast::Receiver<Told>,
+    watch: Arc<Watch>,
+    /// Present if starts are asked for.
+    starts: Option<AsksForStarts>,
 }
 
 impl Events {
+    /// Asks to be told of executions as well that begin on this node, from now on: a claim says
+    /// that one is about to, and may be taken back or wait for a place.
+    #[must_use]
+    pub fn with_starts(mut self) -> Self {
+        self.starts.get_or_insert_with(|| self.watch.ask_for_starts());
+        self
+    }
+
     /// Waits for what is next; `None` after the node has stopped. Cancel-safe.
     pub async fn next(&mut self) -> Option<News> {
-        match self.receiver.recv().await {
-            Ok(event) => Some(News::Event(event)),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(News::Missed(missed)),
-            Err(broadcast::error::RecvError::Closed) => None,
+        loop {
+            return match self.receiver.recv().await {
+                Ok(Told::Event(event)) => Some(News::Event(event)),
+                Ok(Told::Started(run)) if self.starts.is_some() => Some(News::Started(run)),
+                // Told because of others.
+                Ok(Told::Started(_)) => continue,
+                Err(broadcast::error::RecvError::Lagged(missed)) => Some(News::Missed(missed)),
+                Err(broadcast::error::RecvError::Closed) => None,
+            };
         }
     }
 }
@@ -45,7 +65,8 @@ impl Cluster {
     ///
     /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) after a shutdown.
     pub fn events(&self) -> Result<Events, Error> {
-        Ok(Events { receiver: self.node()?.watch.follow() })
+        let watch = Arc::clone(&self.node()?.watch);
+        Ok(Events { receiver: watch.follow(), watch, starts: None })
     }
 
     /// Sets the flag by which every HTTP API of the cluster refuses new and changed jobs.

@@ -67,10 +67,11 @@ impl Node {
         };
         let handlers = Arc::new(HandlerRegistry::new(config.handler_threads));
         let runtimes = (&*runtime, &*workers, &*starters);
-        let (runs, courier) =
-            start_courier(&config, &consensus, &storage, &handlers, &clock, runtimes, &places);
-
         let (watch, tally) = (Arc::new(Watch::new()), Arc::default());
+        let told = (&clock, &watch);
+        let (runs, courier) =
+            start_courier(&config, &consensus, &storage, &handlers, told, runtimes, &places);
+
         let (news, incoming) = sync_channel(NEWS_MAX);
         let driver = Driver::new(DriverParts {
             engine: engine(&config, zone),

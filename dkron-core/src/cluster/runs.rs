@@ -8,7 +8,7 @@ use super::builder::job_name;
 use super::jobs::MOVED_TRIES_MAX;
 use super::node::Node;
 use super::{Cluster, ExecutionOutput, RunReceipt, RunningExecution};
-use crate::driver::{self, FireWait};
+use crate::driver::{self, FireWait, StartedRun, Told};
 use crate::error::{Error, ErrorKind};
 use crate::kernel::model::{Execution, ExecutionId, JobName, Skip};
 use crate::kernel::state::query::{self, Part};
@@ -117,7 +117,8 @@ impl Cluster {
         let ended = async {
             loop {
                 let is_behind = match events.recv().await {
-                    Ok(event) => {
+                    Ok(Told::Started(_)) => continue,
+                    Ok(Told::Event(event)) => {
                         if let Event::Finished { execution: ended, .. } = &*event
                             && (&ended.job, &ended.id) == (&name, execution)
                         {
@@ -267,6 +268,16 @@ impl Cluster {
             }
         });
         Ok(running.collect())
+    }
+
+    /// Returns what runs on this node at present, oldest claim first, without its output; each of
+    /// them can be followed. As [`Cluster::running`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stopped`] after a shutdown.
+    pub fn started_runs(&self) -> Result<Vec<StartedRun>, Error> {
+        Ok(self.node()?.runs.running().iter().map(StartedRun::from).collect())
     }
 
     /// Deletes a job's history and zeroes its counters; running executions stay. Safe to retry.

@@ -40,6 +40,6 @@ pub use loop_thread::{Driver, DriverParts};
 pub use news::{EngineNews, NEWS_MAX, NewsSender};
 pub use packing::unpack;
 pub use run_meters::RunFigures;
-pub use runs::Runs;
+pub use runs::{Runs, StartedRun};
 pub use tally::{Counter, EndedExecutions, JobMetrics, SkippedFires, Tally};
-pub use watch::{FireWait, Watch};
+pub use watch::{AsksForStarts, FireWait, Told, Watch};

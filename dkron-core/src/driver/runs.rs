@@ -12,7 +12,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -23,10 +23,13 @@ use super::packing;
 use super::places::Places;
 use super::run_meters::{RunFigures, RunMeters};
 use super::starts::{Start, Starts};
+use super::watch::Watch;
 use crate::kernel::model::{Execution, ExecutionId, ExecutionState, JobName};
 use crate::kernel::state::{Claim, Report};
 use crate::kernel::time::Timestamp;
-use crate::ports::{Clock, Executors, OutputCapture, RunContext, RunEnd, RunOutcome};
+use crate::ports::{
+    Clock, Executors, OutputCapture, OutputFollower, RunContext, RunEnd, RunOutcome,
+};
 
 /// A run that has started and whose report is not acknowledged yet.
 #[derive(Clone)]
@@ -35,6 +38,45 @@ pub struct LiveRun {
     pub execution: Execution,
     /// What it wrote so far.
     pub output: Arc<OutputCapture>,
+}
+
+/// An execution that begins on this node, or has begun.
+///
+/// Holds nothing of its output: whoever follows that does.
+#[derive(Clone, Debug)]
+pub struct StartedRun {
+    execution: Execution,
+    output: Weak<OutputCapture>,
+}
+
+impl StartedRun {
+    pub(super) fn new(execution: Execution, output: &Arc<OutputCapture>) -> Self {
+        Self { execution, output: Arc::downgrade(output) }
+    }
+
+    /// Returns the execution, with the instant at which it began.
+    pub fn execution(&self) -> &Execution {
+        &self.execution
+    }
+
+    /// Follows what it writes, beginning with what is kept of what it has written; `None` once its
+    /// end is part of the state, and its output with it.
+    pub fn follow_output(&self) -> Option<OutputFollower> {
+        self.output.upgrade().map(|output| output.follow(0))
+    }
+
+    /// Follows what it writes from now on; `None` as in [`StartedRun::follow_output`].
+    pub fn follow_new_output(&self) -> Option<OutputFollower> {
+        let output = self.output.upgrade()?;
+        let written = output.tail(0).bytes_total;
+        Some(output.follow(written))
+    }
+}
+
+impl From<&LiveRun> for StartedRun {
+    fn from(run: &LiveRun) -> Self {
+        Self::new(run.execution.clone(), &run.output)
+    }
 }
 
 /// What is held of a run while it is live.
@@ -129,6 +171,8 @@ pub struct Runs {
     pub(super) places: Vec<Places<Start>>,
     ended: Notify,
     pub(super) meters: RunMeters,
+    /// Who is told what begins.
+    watch: Option<Arc<Watch>>,
 }
 
 impl Runs {
@@ -144,7 +188,15 @@ impl Runs {
         let starts = Starts::new(runtime.metrics().num_workers(), runtime.clone());
         let live = Mutex::default();
         let (places, ended, meters) = (Vec::new(), Notify::new(), RunMeters::new());
-        Self { executors, clock, runtime, starts, reports, live, places, ended, meters }
+        let watch = None;
+        Self { executors, clock, runtime, starts, reports, live, places, ended, meters, watch }
+    }
+
+    /// Tells `watch` what begins.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Arc<Watch>) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     /// Starts claims, each at its instant, but for those that have been started before. Returns at
@@ -180,6 +232,9 @@ impl Runs {
         let known = live.get_mut(&token)?;
         let Ends { output, cancel } = known.ends().clone();
         known.execution.started_at = started_at;
+        if let Some(watch) = &self.watch {
+            watch.tell_start(|| StartedRun::new(known.execution.clone(), &output));
+        }
         let execution = &known.execution;
         let (name, id) = (execution.job.clone(), execution.id.clone());
         let context = RunContext {

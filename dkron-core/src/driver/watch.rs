@@ -10,15 +10,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::{broadcast, oneshot};
 
+use super::runs::StartedRun;
 use crate::kernel::model::{Cause, JobName};
 use crate::kernel::state::{Event, JobChange};
 use crate::kernel::time::Timestamp;
 use crate::limits::EVENTS_BEHIND_MAX;
 
+/// What followers are told.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// Something became part of the state.
+    Event(Arc<Event>),
+    /// An execution begins on this node; told while somebody asks for it.
+    Started(Arc<StartedRun>),
+}
+
 /// Fans events out: to followers of everything, and to those who wait for the end of one fire.
 pub struct Watch {
     /// `None` once nothing more will be told.
-    events: RwLock<Option<broadcast::Sender<Arc<Event>>>>,
+    told: RwLock<Option<broadcast::Sender<Told>>>,
+    /// How many want to be told of starts: lets what is about to begin skip the lock.
+    asking_for_starts: AtomicUsize,
     /// How many wait for fires: lets the busy path skip the lock.
     waiting: AtomicUsize,
     fires: Mutex<Fires>,
@@ -72,21 +84,40 @@ pub struct FireWait {
 impl Watch {
     /// Starts with nobody listening.
     pub fn new() -> Self {
-        let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
+        let (told, _) = broadcast::channel(EVENTS_BEHIND_MAX);
         Self {
-            events: RwLock::new(Some(events)),
+            told: RwLock::new(Some(told)),
+            asking_for_starts: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             fires: Mutex::default(),
         }
     }
 
-    /// Follows every event from now on.
-    pub fn follow(&self) -> broadcast::Receiver<Arc<Event>> {
-        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
-        match &*events {
-            Some(events) => events.subscribe(),
+    /// Follows every event from now on; and every start, while somebody asks for these.
+    pub fn follow(&self) -> broadcast::Receiver<Told> {
+        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        match &*told {
+            Some(told) => told.subscribe(),
             // Without a sender: closed from the start.
             None => broadcast::channel(1).1,
+        }
+    }
+
+    /// Asks for starts to be told, until the answer is dropped.
+    pub fn ask_for_starts(self: &Arc<Self>) -> AsksForStarts {
+        self.asking_for_starts.fetch_add(1, Ordering::Release);
+        AsksForStarts { watch: Arc::clone(self) }
+    }
+
+    /// Tells of a run that is about to begin, if somebody asks for it.
+    pub fn tell_start(&self, run: impl FnOnce() -> StartedRun) {
+        if self.asking_for_starts.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = &*told {
+            // Fails only if the last follower has just left.
+            let _ = told.send(Told::Started(Arc::new(run())));
         }
     }
 
@@ -116,20 +147,20 @@ impl Watch {
         if self.waiting.load(Ordering::Acquire) > 0 {
             self.wake_waiting(events);
         }
-        let followers = self.events.read().unwrap_or_else(PoisonError::into_inner);
+        let followers = self.told.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(followers) = &*followers
             && followers.receiver_count() > 0
         {
             for event in events {
                 // Fails only if the last follower has just left.
-                let _ = followers.send(Arc::new(event.clone()));
+                let _ = followers.send(Told::Event(Arc::new(event.clone())));
             }
         }
     }
 
     /// Ends every wait, and every one to come: nothing more will be told.
     pub fn close(&self) {
-        self.events.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.told.write().unwrap_or_else(PoisonError::into_inner).take();
         let mut fires = self.lock();
         fires.is_closed = true;
         fires.waits.clear();
@@ -174,6 +205,17 @@ impl Watch {
 
     fn lock(&self) -> MutexGuard<'_, Fires> {
         self.fires.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody asks for starts to be told; see [`Watch::ask_for_starts`].
+pub struct AsksForStarts {
+    watch: Arc<Watch>,
+}
+
+impl Drop for AsksForStarts {
+    fn drop(&mut self) {
+        self.watch.asking_for_starts.fetch_sub(1, Ordering::Release);
     }
 }
 

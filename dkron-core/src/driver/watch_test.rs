@@ -5,10 +5,12 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::*;
+use crate::driver::runs::StartedRun;
 use crate::kernel::model::{
     Execution, ExecutionId, ExecutionState, Job, NodeName, Skip, SkipReason,
 };
 use crate::kernel::state::Claim;
+use crate::ports::OutputCapture;
 
 fn name() -> JobName {
     JobName::parse("backup").unwrap()
@@ -136,4 +138,21 @@ fn when_the_watch_is_closed_everybody_is_told() {
     let (wait, mut events) = (watch.fire_of(&name()), watch.follow());
     assert_eq!(wait.over().now_or_never(), Some(false), "and who comes later as well");
     assert!(events.recv().now_or_never().unwrap().is_err());
+}
+
+#[test]
+fn starts_are_told_while_somebody_asks_for_them() {
+    let watch = Arc::new(Watch::new());
+    let mut events = watch.follow();
+    let run = || StartedRun::new(execution(1), &OutputCapture::new());
+    let mut is_told = || matches!(events.recv().now_or_never(), Some(Ok(Told::Started(_))));
+
+    watch.tell_start(|| panic!("made for nobody"));
+    let asks = watch.ask_for_starts();
+    watch.tell_start(run);
+    assert!(is_told());
+
+    drop(asks);
+    watch.tell_start(|| panic!("made for nobody"));
+    assert!(!is_told());
 }

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dkron_core::{ErrorKind, ExecutionState, HandlerContext, SkipReason};
+use dkron_core::{ErrorKind, Event, ExecutionState, HandlerContext, News, SkipReason};
 
-use crate::support::{Halt, by_hand, event, every_second, in_memory, output, run, set, within};
+use crate::support::{
+    Halt, by_hand, event, every_second, finished, in_memory, output, run, set, within,
+};
 
 #[tokio::test]
 async fn what_an_async_handler_returns_is_the_output() {
@@ -162,7 +164,7 @@ async fn without_its_handler_a_job_is_skipped_and_the_reason_names_it() {
 
     let refused = cluster.run("orphan").await.err().unwrap();
     let skip = event("a skip", &mut events, |event| match event {
-        dkron_core::Event::Skipped { skip, .. } => Some(skip.clone()),
+        Event::Skipped { skip, .. } => Some(skip.clone()),
         _ => None,
     })
     .await;
@@ -273,5 +275,34 @@ async fn an_attempt_that_outlasts_the_jobs_timeout_has_failed() {
 
     assert_eq!(executions[0].state, ExecutionState::Failed);
     assert!(output(&cluster, &executions[0]).contains("50ms"));
+    cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_asks_is_told_of_a_start_before_its_end() {
+    let cluster = in_memory("handlers-starts").await;
+    cluster.handle("talk", async |_| Ok("hello".to_owned())).unwrap();
+    set(&cluster, by_hand("talk")).await;
+    let mut events = cluster.events().unwrap().with_starts();
+    let mut others = cluster.events().unwrap();
+
+    let id = run(&cluster, "talk").await[0].id.clone();
+
+    let started = within("the start", async {
+        loop {
+            match events.next().await.expect("the node lives") {
+                News::Started(run) => return run.execution().clone(),
+                News::Event(event) => assert!(!matches!(*event, Event::Finished { .. })),
+                News::Missed(missed) => panic!("missed {missed} events"),
+            }
+        }
+    });
+    assert_eq!(started.await.id, id);
+    assert_eq!(finished(&mut events, "talk").await.id, id);
+    let is_end = |news: &News| match news {
+        News::Event(event) => matches!(**event, Event::Finished { .. }),
+        other => panic!("who does not ask is not told: {other:?}"),
+    };
+    while !is_end(&within("news", others.next()).await.expect("the node lives")) {}
     cluster.shutdown().await.unwrap();
 }

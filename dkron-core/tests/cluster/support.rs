@@ -95,6 +95,7 @@ pub async fn event<T>(
                         return found;
                     }
                 }
+                Some(News::Started(_)) => {}
                 Some(News::Missed(missed)) => panic!("missed {missed} events"),
                 None => panic!("the node stopped before {what}"),
             }

@@ -138,6 +138,7 @@ impl Open {
             };
             match news {
                 Some(News::Event(event)) => self.take(&event, &children),
+                Some(News::Started(_)) => {}
                 Some(News::Missed(_)) => return Followed::Missed,
                 None => return Followed::Stopped,
             }
