@@ -258,6 +258,25 @@ pub const HTTP_BODY_BYTES_FREE: usize = 4 << 10;
 /// suffice for fewer (224 if it may open 1,024); further ones wait.
 pub const HTTP_CONNECTIONS_MAX: usize = 16_384;
 
+/// Clients of the HTTP API that follow the outputs of running executions at a time, and at most one
+/// in four of all connections; more are refused.
+pub const OUTPUT_FOLLOWERS_MAX: usize = 1_024;
+
+/// Clients of the HTTP API that listen to events at a time, and at most one in two of all
+/// connections; more are refused.
+pub const EVENT_LISTENERS_MAX: usize = 2_048;
+
+/// Bytes of the newest events that the HTTP API keeps for those who come back or are slow, about;
+/// who wants older ones is told that they are missing.
+pub const EVENTS_KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// Running executions whose outputs are told as events; of those beyond, only starts and ends are.
+pub const EVENT_OUTPUTS_MAX: usize = 1_024;
+
+/// Bytes of output in one event: the end of what an execution has written since the one before.
+/// The event says how many bytes are missing before it.
+pub const EVENT_OUTPUT_BYTES_MAX: usize = 16 << 10;
+
 /// Files that a daemon lets itself open, where its hard limit permits more: what Linux permits a
 /// process unless it is told otherwise.
 pub const OPEN_FILES_MAX: u64 = 1 << 20;

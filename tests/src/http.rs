@@ -174,7 +174,8 @@ fn is_open(stream: &TcpStream) -> bool {
     is_blocking && matches!(looked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-fn read_answer(from: &mut impl BufRead) -> io::Result<Answer> {
+/// Reads status and headers; the body is still to be read.
+pub(crate) fn read_head(from: &mut impl BufRead) -> io::Result<Answer> {
     let status_line = read_line(from)?;
     let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| broken(format!("no status in {status_line:?}")))?;
@@ -187,7 +188,11 @@ fn read_answer(from: &mut impl BufRead) -> io::Result<Answer> {
         let (name, value) = line.split_once(':').ok_or_else(|| broken(line.clone()))?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut answer = Answer { status, headers, body: Vec::new() };
+    Ok(Answer { status, headers, body: Vec::new() })
+}
+
+fn read_answer(from: &mut impl BufRead) -> io::Result<Answer> {
+    let mut answer = read_head(from)?;
     if answer.header("transfer-encoding") == Some("chunked") {
         answer.body = read_chunks(from)?;
     } else if let Some(length) = answer.header("content-length") {
@@ -200,16 +205,23 @@ fn read_answer(from: &mut impl BufRead) -> io::Result<Answer> {
 fn read_chunks(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let line = read_line(from)?;
-        let length = usize::from_str_radix(&line, 16).map_err(|_| broken(line.clone()))?;
-        body.extend(read_exactly(from, length)?);
-        if !read_line(from)?.is_empty() {
-            return Err(broken("a chunk of another length than it says".to_owned()));
-        }
-        if length == 0 {
+        let chunk = read_chunk(from)?;
+        if chunk.is_empty() {
             return Ok(body);
         }
+        body.extend(chunk);
     }
+}
+
+/// Reads the next chunk of a body; the last one is empty.
+pub(crate) fn read_chunk(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let line = read_line(from)?;
+    let length = usize::from_str_radix(&line, 16).map_err(|_| broken(line.clone()))?;
+    let chunk = read_exactly(from, length)?;
+    if !read_line(from)?.is_empty() {
+        return Err(broken("a chunk of another length than it says".to_owned()));
+    }
+    Ok(chunk)
 }
 
 fn read_exactly(from: &mut impl BufRead, length: usize) -> io::Result<Vec<u8>> {

@@ -19,4 +19,5 @@ pub mod ledger;
 mod log;
 mod processes;
 pub mod seed;
+pub mod stream;
 pub mod wait;

@@ -28,7 +28,7 @@ use self::http::HttpServer;
 use self::reload::Reload;
 use self::signals::{Signals, Wish};
 use self::summary::Summary;
-use crate::api::{Api, Bodies, Leave};
+use crate::api::{Api, Bodies, Leave, Streams};
 use crate::clock;
 use crate::config::{ConfigFaults, LogFormat, Settings};
 use crate::metrics::{Collector, Feed, Monitor};
@@ -119,6 +119,7 @@ async fn live(
         peer_address: settings.peer_address.clone(),
         spool_dir: settings.data_dir.clone(),
         bodies: Bodies::default(),
+        streams: Streams::within(connections::affordable()),
         leave: leave.clone(),
         monitor: settings.has_metrics_page.then(|| monitor.clone()),
     };

@@ -170,7 +170,7 @@ impl HistoryWriter {
 }
 
 /// Writes the fields that every form of an execution has; those that say nothing are left out.
-fn write_fields(json: &mut Writer, execution: &Execution, output: &[u8], zone: Zone) {
+pub(super) fn write_fields(json: &mut Writer, execution: &Execution, output: &[u8], zone: Zone) {
     let local = |at: Timestamp| GoTime { at, offset_s: zone.offset_s_at(at) };
     let finished_at = execution.finished_at.map_or(GoTime::utc(Timestamp::MIN), local);
     json.key("id").string(&execution.id.to_string());

@@ -18,7 +18,8 @@
 //!   - of such lists with more than a thousand entries four are held at a time, until their clients
 //!     have taken them (`bodies`);
 //!   - a restore holds of each job its name and its parent's, of the others 4 MiB (`restore`);
-//!   - bodies of jobs share one room (`bodies`).
+//!   - bodies of jobs share one room (`bodies`);
+//!   - answers without an end share a part of the connections (`streams`).
 //! * No request stops the process or another request: what may be long is read on threads that may
 //!   block.
 //!
@@ -30,6 +31,7 @@ mod cancel;
 mod cascade;
 mod change;
 mod duration_text;
+mod events;
 mod executions;
 mod frame;
 mod history;
@@ -41,6 +43,7 @@ mod leave;
 mod list_query;
 mod members;
 mod metrics;
+mod output;
 mod percent;
 mod pieces;
 mod policy_text;
@@ -51,6 +54,7 @@ mod route;
 mod run;
 mod schedule;
 mod skips;
+mod streams;
 mod unread;
 mod write;
 
@@ -60,6 +64,7 @@ pub use job_check::{CheckedJob, JobRefusal};
 #[doc(hidden)]
 pub use job_json::checked_job_text;
 pub use leave::Leave;
+pub use streams::Streams;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +92,8 @@ pub struct Api {
     pub spool_dir: PathBuf,
     /// The room for bodies of requests.
     pub bodies: Bodies,
+    /// The places of answers without an end.
+    pub streams: Streams,
     /// Asks the process to leave.
     pub leave: Leave,
     /// Shows the metrics; `None` = there is no such page.
@@ -104,6 +111,7 @@ impl Api {
             peer_address: ("127.0.0.1".to_owned(), 8946),
             spool_dir: spool_dir.to_owned(),
             bodies: Bodies::default(),
+            streams: Streams::default(),
             leave: Leave::default(),
             monitor: None,
         }
@@ -142,6 +150,7 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
         RouteId::Unpause => members::set_paused(&api, false, &query).await,
         RouteId::Stats => members::stats(&api, &query),
         RouteId::Schedule => schedule::explain(api, query).await,
+        RouteId::Events => events::listen(&api, &query, request.headers()),
         RouteId::Jobs => job_list::list_jobs(api, query).await,
         RouteId::WriteJob => write::write(api, query, request).await,
         RouteId::Job => write::show(&api, route.job(), &query),
@@ -155,5 +164,9 @@ async fn handle(api: Arc<Api>, route: Route, query: Query, request: Request) -> 
         RouteId::Skips => skips::list(api, route.job(), &query).await,
         RouteId::Execution => executions::show(api, route.job(), route.execution(), &query).await,
         RouteId::CancelExecution => cancel::cancel(api, route.job(), route.execution()).await,
+        RouteId::Output => {
+            let headers = request.headers().clone();
+            output::show(api, route.job(), route.execution(), &query, &headers).await
+        }
     }
 }

@@ -25,6 +25,7 @@ pub(super) enum RouteId {
     Unpause,
     Stats,
     Schedule,
+    Events,
     Jobs,
     WriteJob,
     Job,
@@ -35,6 +36,7 @@ pub(super) enum RouteId {
     DeleteExecutions,
     Execution,
     CancelExecution,
+    Output,
     Skips,
 }
 
@@ -58,6 +60,7 @@ const ROUTES: &[(&str, &str, RouteId)] = &[
     ("POST", "/v1/unpause", RouteId::Unpause),
     ("GET", "/v1/stats", RouteId::Stats),
     ("GET", "/v1/schedule", RouteId::Schedule),
+    ("GET", "/v1/events", RouteId::Events),
     ("GET", "/v1/jobs", RouteId::Jobs),
     ("POST", "/v1/jobs", RouteId::WriteJob),
     ("PATCH", "/v1/jobs", RouteId::WriteJob),
@@ -69,6 +72,7 @@ const ROUTES: &[(&str, &str, RouteId)] = &[
     ("POST", "/v1/jobs/*/toggle", RouteId::Toggle),
     ("GET", "/v1/jobs/*/executions", RouteId::Executions),
     ("DELETE", "/v1/jobs/*/executions", RouteId::DeleteExecutions),
+    ("GET", "/v1/jobs/*/executions/**/output", RouteId::Output),
     ("GET", "/v1/jobs/*/executions/**", RouteId::Execution),
     ("POST", "/v1/jobs/*/executions/**/cancel", RouteId::CancelExecution),
     ("GET", "/v1/jobs/*/skips", RouteId::Skips),
@@ -209,6 +213,18 @@ mod tests {
         check_redirect("POST", &format!("{cancel}/"), cancel);
         check_redirect("GET", "/v1/jobs/a/executions/1-n/", "/v1/jobs/a/executions/1-n");
         check_redirect("GET", "/v1/jobs/a/executions/", "/v1/jobs/a/executions");
+    }
+
+    #[test]
+    fn what_follows_an_id_is_no_part_of_it() {
+        check("GET", "/v1/jobs/a/executions/1-n/output", RouteId::Output, &["a", "1-n"]);
+        check("GET", "/v1/jobs/a/executions/1-x/y/output", RouteId::Output, &["a", "1-x/y"]);
+        check("GET", "/v1/jobs/a/executions/output", RouteId::Execution, &["a", "output"]);
+        let shorter = "/v1/jobs/a/executions/1-n/output";
+        check_redirect("GET", "/v1/jobs/a/executions/1-n/output/", shorter);
+        for path in ["/v1/jobs/a/executions//output", "/v1/jobs/a/executions/b/c/output"] {
+            assert_eq!(resolve("GET", path), Resolved::Unknown, "{path}");
+        }
     }
 
     #[test]

@@ -25,7 +25,11 @@ pub(super) async fn list(api: Arc<Api>, job: &str, query: &Query) -> Response {
     };
     let response = json(StatusCode::OK, layout(query), |json| {
         json.begin_array();
-        skips.iter().for_each(|skip| write(json, skip, zone));
+        for skip in &skips {
+            json.begin_object();
+            write_fields(json, skip, zone);
+            json.end_object();
+        }
         json.end_array();
     });
     with_header(response, TOTAL_COUNT, &skips.len().to_string())
@@ -45,9 +49,9 @@ fn read(api: &Api, job: &str) -> Result<Option<(Vec<Skip>, Zone)>, Error> {
     }
 }
 
-fn write(json: &mut Writer, skip: &Skip, zone: Zone) {
+/// Writes the fields of a skip.
+pub(super) fn write_fields(json: &mut Writer, skip: &Skip, zone: Zone) {
     let local = |at: Timestamp| GoTime { at, offset_s: zone.offset_s_at(at) };
-    json.begin_object();
     json.key("job_name").string(skip.job.as_str());
     json.key("first").display_string(local(skip.first));
     json.key("last").display_string(local(skip.last));
@@ -55,7 +59,6 @@ fn write(json: &mut Writer, skip: &Skip, zone: Zone) {
     json.key("attempt").display(skip.attempt);
     json.key("reason").string(word(&skip.reason));
     json.key("detail").string(&skip.reason.to_string());
-    json.end_object();
 }
 
 /// The word for a reason, for programs; the detail is for people.
@@ -89,7 +92,9 @@ mod tests {
         let skip = Skip { job, first: at(0), last: at(60), attempt: 1, fires: 2, reason };
         let mut json = Writer::new(Layout::Compact);
 
-        write(&mut json, &skip, Zone::parse("Asia/Tokyo", Zone::UTC).unwrap());
+        json.begin_object();
+        write_fields(&mut json, &skip, Zone::parse("Asia/Tokyo", Zone::UTC).unwrap());
+        json.end_object();
 
         assert_eq!(
             json.take(),

@@ -5,6 +5,8 @@
 //! `daemon`; each thing is tested in one of the two.
 
 mod extensions;
+mod events;
+mod output;
 mod react_admin;
 mod recordings;
 mod restore;
