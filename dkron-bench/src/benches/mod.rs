@@ -3,6 +3,7 @@
 mod apply;
 mod binary_size;
 mod burst;
+mod events;
 mod history;
 mod idle;
 mod lateness;
@@ -75,6 +76,11 @@ pub const ALL: &[Bench] = &[
         name: "restore",
         about: "a backup of a hundred thousand jobs by the API",
         run: restore::run,
+    },
+    Bench {
+        name: "events",
+        about: "a thousand clients that listen to a thousand events a second",
+        run: events::run,
     },
     Bench { name: "lines", about: "dkron schedule next over thousands of lines", run: lines::run },
     Bench {

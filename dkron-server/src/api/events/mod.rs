@@ -1,7 +1,7 @@
 //! `GET /v1/events`: what happens on this node, as server-sent events.
 //!
-//! Dkron has no such route. Changes of jobs, starts, outputs and ends of executions, and skips, each
-//! with an id to go on from.
+//! Dkron has no such route. It tells changes of jobs, starts, outputs and ends of executions, and
+//! skips; each event has an id to go on from.
 //!
 //! # Where to begin reading
 //!
