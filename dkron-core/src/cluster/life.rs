@@ -66,9 +66,8 @@ impl Node {
             }
         };
         let handlers = Arc::new(HandlerRegistry::new(config.handler_threads));
-        let runtimes = (&*runtime, &*workers, &*starters);
         let (watch, tally) = (Arc::new(Watch::new()), Arc::default());
-        let told = (&clock, &watch);
+        let (runtimes, told) = ((&*runtime, &*workers, &*starters), (&clock, &watch));
         let (runs, courier) =
             start_courier(&config, &consensus, &storage, &handlers, told, runtimes, &places);
 
