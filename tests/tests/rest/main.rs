@@ -4,8 +4,8 @@
 //! What the process does with its command line, its signals, its data and its clients' malice is in
 //! `daemon`; each thing is tested in one of the two.
 
-mod extensions;
 mod events;
+mod extensions;
 mod output;
 mod react_admin;
 mod recordings;
