@@ -9,7 +9,7 @@
 //! The engine's thread counts, by a [`Counter`] of its own; others read the [`Tally`]. The lock of
 //! the jobs is taken when one is counted for the first time, or is deleted, and by readers; it is
 //! held for as long as it takes to copy a list of at most
-//! [`METRIC_JOBS_MAX`](crate::limits::METRIC_JOBS_MAX) pointers.
+//! [`METRIC_JOBS_MAX`] pointers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -51,7 +51,7 @@ impl Reload {
             if name == LOG_LEVEL {
                 self.level.set(new.log_level);
                 self.settings.adopt(LOG_LEVEL, &new);
-                tracing::info!(level = %new.log_level, "config: log-level has changed");
+                tracing::info!("config: log-level is {} from now on", new.log_level);
             } else {
                 tracing::warn!("config: {name} has changed, which takes a restart of the node");
             }

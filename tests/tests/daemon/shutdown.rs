@@ -219,7 +219,7 @@ fn a_hangup_reads_the_configuration_anew_and_says_what_takes_a_restart() {
 
     std::fs::write(&file, "log-level: debug\nregion: eu\nregoin: eu\n").unwrap();
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
-    daemon.wait_for_log("log-level has changed\" level=debug", END_BOUND);
+    daemon.wait_for_log("log-level is debug from now on", END_BOUND);
     daemon.wait_for_log("region has changed, which takes a restart", END_BOUND);
     daemon.wait_for_log("line 3 is no option and ignored; did you mean region?", END_BOUND);
     daemon.run_in_shell("a", json!({"command": "true"}));

@@ -2,7 +2,7 @@
 //!
 //! # Where to begin reading
 //!
-//! [`run`]; then the file of the command.
+//! [`run()`]; then the file of the command.
 
 mod apply;
 mod change;
