@@ -30,7 +30,8 @@ pub(super) enum NoProcessors {
 
 /// Writes a checked job as it would be shown if it were stored as it is.
 ///
-/// Public for the fuzz target of job bodies alone: it holds what is written against what is read.
+/// For the command `job apply`, which compares it with what is stored, and for the fuzz target of
+/// job bodies, which holds what is written against what is read.
 pub fn checked_job_text(checked: &CheckedJob) -> Vec<u8> {
     let status = checked.restored.clone().unwrap_or_default();
     let view = JobView { job: checked.job.clone(), status, children: Vec::new() };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dkron_core::limits::SKIPS_PER_JOB_MAX;
-use dkron_core::{Error, ErrorKind, Skip, SkipReason, Timestamp, Zone};
+use dkron_core::{Error, ErrorKind, Skip, Timestamp, Zone};
 
 use super::Api;
 use super::answer::{TOTAL_COUNT, empty, failure, json, layout, with_header};
@@ -57,29 +57,13 @@ pub(super) fn write_fields(json: &mut Writer, skip: &Skip, zone: Zone) {
     json.key("last").display_string(local(skip.last));
     json.key("fires").display(skip.fires);
     json.key("attempt").display(skip.attempt);
-    json.key("reason").string(word(&skip.reason));
+    json.key("reason").string(skip.reason.label());
     json.key("detail").string(&skip.reason.to_string());
-}
-
-/// The word for a reason, for programs; the detail is for people.
-fn word(reason: &SkipReason) -> &'static str {
-    match reason {
-        SkipReason::Disabled => "disabled",
-        SkipReason::NotStarted => "not_started",
-        SkipReason::Expired => "expired",
-        SkipReason::Forbidden { .. } => "forbidden",
-        SkipReason::NoCapableNode { .. } => "no_capable_node",
-        SkipReason::CaughtUp => "caught_up",
-        SkipReason::TooLate => "too_late",
-        SkipReason::Withdrawn => "withdrawn",
-        SkipReason::AlreadyDecided => "already_decided",
-        _ => "other",
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use dkron_core::JobName;
+    use dkron_core::{JobName, SkipReason};
 
     use super::*;
     use crate::go_json::Layout;
